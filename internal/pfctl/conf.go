@@ -1,0 +1,255 @@
+package pfctl
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Conf is the text of /etc/pf.conf, which belongs to macOS and to whoever runs the Mac. What we add stands between
+// marker lines, in up to three blocks, one for each section of the file that a call can belong to; every other byte stays.
+// A block's lines are sorted, so anchors are called in the order of their names, whoever was added first.
+type Conf string
+
+// The marker lines. A file whose last line lacks its newline gets one with the block, and loses it again with it.
+const (
+	blockBegin   = "# >>> macos-fleet/macos: calls of managed anchors; edits between these lines are lost\n"
+	blockBeginNL = "# >>> macos-fleet/macos: calls of managed anchors; edits between these lines are lost (and the newline before)\n"
+	blockEnd     = "# <<< macos-fleet/macos\n"
+)
+
+// section is a part of pf.conf. pfctl wants them in this order, and each kind of statement in its own.
+type section int
+
+const (
+	anywhere section = iota // macros, tables, load anchor, dummynet: pfctl checks no order for these
+	options
+	normalization
+	queueing
+	translation
+	filtering
+)
+
+// sections by a statement's first word. An anchor's kind of call is the word as well.
+var sections = map[string]section{
+	"set": options, "scrub": normalization, "scrub-anchor": normalization, "altq": queueing, "queue": queueing,
+	"nat": translation, "rdr": translation, "binat": translation,
+	"nat-anchor": translation, "rdr-anchor": translation, "binat-anchor": translation,
+	"pass": filtering, "block": filtering, "anchor": filtering, "antispoof": filtering,
+}
+
+// statement is one logical line of pf.conf: continuation lines and braces joined.
+type statement struct {
+	start, end int // bytes, the newline included
+	words      []string
+	ours       bool // between marker lines
+}
+
+func (s statement) section() section {
+	words := s.words
+	if len(words) > 1 && words[0] == "no" {
+		words = words[1:]
+	}
+	if len(words) == 0 || len(words) > 1 && words[1] == "=" {
+		return anywhere
+	}
+	return sections[words[0]]
+}
+
+// word is a bare word, a quoted string, or a single mark such as = or {.
+var word = regexp.MustCompile(`"[^"]*"|[^\s"#={}(),<>!]+|[={}(),<>!]`)
+
+// statements splits the file. It reads no more of the language than where a statement begins, ends and belongs: comments,
+// quotes, continuation lines, and braces, which may span lines in an inline anchor.
+func (c Conf) statements() []statement {
+	var all []statement
+	ours, depth, pos := false, 0, 0
+	open := false // the last statement goes on
+	for _, line := range strings.SplitAfter(string(c), "\n") {
+		start := pos
+		pos += len(line)
+		switch line {
+		case blockBegin, blockBeginNL:
+			ours = true
+			continue
+		case blockEnd:
+			ours = false
+			continue
+		}
+		text := strings.TrimRight(line, "\r\n")
+		goesOn := strings.HasSuffix(text, `\`)
+		words := wordsOf(strings.TrimSuffix(text, `\`))
+		switch {
+		case open:
+			last := &all[len(all)-1]
+			last.end, last.words = pos, append(last.words, words...)
+		case len(words) > 0 || goesOn:
+			all = append(all, statement{start: start, end: pos, words: words, ours: ours})
+		}
+		for _, w := range words {
+			switch w {
+			case "{":
+				depth++
+			case "}":
+				depth = max(depth-1, 0)
+			}
+		}
+		open = (goesOn || depth > 0) && len(all) > 0
+	}
+	return all
+}
+
+// wordsOf are the words of a line up to its comment, strings without their quotes.
+func wordsOf(line string) []string {
+	var words []string
+	for len(line) > 0 {
+		at := word.FindStringIndex(line)
+		if hash := strings.IndexByte(line, '#'); at == nil || hash >= 0 && hash < at[0] {
+			break
+		}
+		words = append(words, strings.Trim(line[at[0]:at[1]], `"`))
+		line = line[at[1]:]
+	}
+	return words
+}
+
+// calls reports whether pf.conf has a call of this kind ("anchor", "rdr-anchor" ...) that reaches the anchor: by its
+// name, or by NAME/* of its parent. Conditions on the call, as in `anchor "x" on en0`, are its author's business.
+func (c Conf) calls(kind, name string) bool {
+	return slices.ContainsFunc(c.statements(), func(s statement) bool {
+		return len(s.words) > 1 && s.words[0] == kind && reaches(s.words[1], name)
+	})
+}
+
+// reaches reports whether a call of target, as seen from the main ruleset, evaluates the anchor: `PARENT/*` evaluates
+// PARENT's children, not PARENT itself and not its grandchildren.
+func reaches(target, name string) bool {
+	target = strings.TrimPrefix(target, "/")
+	parent, wildcard := strings.CutSuffix(target, "*")
+	if !wildcard {
+		return target == name
+	}
+	child, ok := strings.CutPrefix(name, parent)
+	return ok && child != "" && !strings.Contains(child, "/")
+}
+
+// loads reports whether pf.conf loads file into the anchor, and whether a line that does is not ours.
+func (c Conf) loads(name, file string) (yes, foreign bool) {
+	for _, s := range c.statements() {
+		if len(s.words) > 4 && s.words[0] == "load" && s.words[1] == "anchor" && s.words[4] == file &&
+			strings.TrimPrefix(s.words[2], "/") == name {
+			yes, foreign = true, foreign || !s.ours
+		}
+	}
+	return yes, foreign
+}
+
+// With returns pf.conf with the calls of these kinds, and the line that loads file unless that is empty. A call that
+// stands there already, whoever wrote it, is not written again; one of ours that is not asked for is taken out.
+func (c Conf) With(name, file string, kinds []string) Conf {
+	bare := c.Without(name)
+	lines := bare.ours()
+	for _, kind := range kinds {
+		if !bare.calls(kind, name) {
+			lines = append(lines, fmt.Sprintf("%s %q\n", kind, name))
+		}
+	}
+	if yes, _ := bare.loads(name, file); file != "" && !yes {
+		lines = append(lines, fmt.Sprintf("load anchor %q from %q\n", name, file))
+	}
+	return bare.withOurs(lines)
+}
+
+// Without returns pf.conf without our lines about the anchor, and without a block that has none left.
+func (c Conf) Without(name string) Conf {
+	return c.withOurs(slices.DeleteFunc(c.ours(), func(line string) bool { return anchorOf(line) == name }))
+}
+
+// ours are the lines between our markers.
+func (c Conf) ours() []string {
+	var lines []string
+	for _, s := range c.statements() {
+		if s.ours {
+			lines = append(lines, string(c[s.start:s.end]))
+		}
+	}
+	return lines
+}
+
+// anchorOf is the anchor that one of our lines is about: KIND "NAME" or load anchor "NAME" from "FILE".
+func anchorOf(line string) string {
+	words := wordsOf(line)
+	switch {
+	case len(words) > 2 && words[0] == "load":
+		return words[2]
+	case len(words) > 1:
+		return words[1]
+	}
+	return ""
+}
+
+// withOurs returns pf.conf with these lines as ours, each section's in its block: after the last statement of that section
+// or an earlier one, or at the end for filtering, where the rules that come last have the last word.
+func (c Conf) withOurs(lines []string) Conf {
+	bare := c.bare()
+	text := string(bare)
+	for _, at := range []section{filtering, translation, normalization} { // from the end, so that positions stay right
+		var block []string
+		for _, line := range lines {
+			s := statement{words: wordsOf(line)}
+			if got := s.section(); got == at || got == anywhere && at == filtering {
+				block = append(block, line)
+			}
+		}
+		if len(block) == 0 {
+			continue
+		}
+		slices.SortStableFunc(block, func(a, b string) int { return strings.Compare(anchorOf(a), anchorOf(b)) })
+		pos := bare.endOf(at)
+		begin := blockBegin
+		if pos > 0 && text[pos-1] != '\n' {
+			begin = "\n" + blockBeginNL
+		}
+		text = text[:pos] + begin + strings.Join(block, "") + blockEnd + text[pos:]
+	}
+	return Conf(text)
+}
+
+// bare is pf.conf without our blocks.
+func (c Conf) bare() Conf {
+	var b strings.Builder
+	ours := false
+	for _, line := range strings.SplitAfter(string(c), "\n") {
+		switch {
+		case line == blockBegin:
+			ours = true
+		case line == blockBeginNL:
+			ours = true
+			text := strings.TrimSuffix(b.String(), "\n")
+			b.Reset()
+			b.WriteString(text)
+		case ours && line == blockEnd:
+			ours = false
+		case !ours:
+			b.WriteString(line)
+		}
+	}
+	return Conf(b.String())
+}
+
+// endOf is the position where a block of this section belongs in a file without blocks.
+func (c Conf) endOf(at section) int {
+	if at == filtering {
+		return len(c)
+	}
+	end := 0
+	for _, s := range c.statements() {
+		if got := s.section(); got > at {
+			break
+		} else if got != anywhere {
+			end = s.end
+		}
+	}
+	return end
+}

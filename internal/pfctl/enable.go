@@ -1,0 +1,37 @@
+package pfctl
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+//go:embed enable.sh
+var enableScript string
+
+//go:embed release.sh
+var releaseScript string
+
+// BootScript is what has to run at boot: it loads the anchors under com.apple/ from their files, which macOS's own load of
+// /etc/pf.conf does not, and takes our enable reference, which a reboot drops. Running it again changes nothing.
+//
+//go:embed boot.sh
+var BootScript string
+
+// Enable takes a reference that keeps pf enabled, unless ours still counts, and returns pf as it is then.
+func Enable(ctx context.Context, h *remote.Host) (*Survey, error) {
+	if _, err := h.Run(ctx, remote.Cmd{Script: enableScript, Writes: true}); err != nil {
+		return nil, fmt.Errorf("pfctl: enabling pf: %w", explainExit(err))
+	}
+	return Look(ctx, h)
+}
+
+// Release gives our reference back. pf stays enabled while somebody else holds one.
+func Release(ctx context.Context, h *remote.Host) error {
+	if _, err := h.Run(ctx, remote.Cmd{Script: releaseScript, Writes: true}); err != nil {
+		return fmt.Errorf("pfctl: releasing pf: %w", explainExit(err))
+	}
+	return nil
+}

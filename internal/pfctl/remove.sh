@@ -1,0 +1,22 @@
+# remove.sh NAME FILE KEEP CONF: remove the rules of anchor NAME and its FILE. CONF as in load.sh; KEEP is yes when a line of
+# pf.conf that is not ours loads FILE: a missing file would cost the Mac its main ruleset at boot, so it is emptied instead.
+name=$1 file=$2 keep=$3 conf=$4
+stop() {
+	/bin/rm -f /etc/.pf.conf.new
+	exit "$1"
+}
+same() { /usr/bin/cmp -s "$1" "$2"; }
+
+if [ -f "$D/old" ]; then same "$D/old" "$file" || stop 20; else [ ! -e "$file" ] || stop 20; fi
+if [ "$conf" != no ]; then
+	same "$D/conf.old" /etc/pf.conf || stop 21
+	/sbin/pfctl -q -n -f "$D/conf" || stop 23
+	/bin/cp "$D/conf" /etc/.pf.conf.new && /usr/sbin/chown root:wheel /etc/.pf.conf.new &&
+		/bin/chmod 0644 /etc/.pf.conf.new && same "$D/conf" /etc/.pf.conf.new || stop 24
+	/bin/mv -f /etc/.pf.conf.new /etc/pf.conf || stop 24
+	if [ "$conf" = main ]; then /sbin/pfctl -q -f /etc/pf.conf || stop 25; fi
+fi
+[ -n "$name" ] && /sbin/pfctl -q -a "$name" -F all || stop 25
+if [ "$keep" = yes ]; then : >"$file" || stop 24; else /bin/rm -f "$file" || stop 24; fi
+
+set -- "$name" # what follows is survey.sh

@@ -1,0 +1,176 @@
+package pfctl
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+//go:embed survey.sh
+var surveyScript string
+
+// Survey is pf on one Mac at one moment. It is shared by all who ask, and not to be changed.
+type Survey struct {
+	Enabled bool
+	// Held is true when our own enable reference still counts: `pfctl -d`, by anybody, drops all of them.
+	Held bool
+	Conf Conf
+	// Lost are the rules of the main ruleset that loading /etc/pf.conf would not bring back: what system services
+	// inserted at run time.
+	Lost []string
+	// EnabledAtBoot are the launchd plists that run pfctl with -e or -E; what a script or another program does that
+	// they start is not seen.
+	EnabledAtBoot []string
+
+	main    []string // the main ruleset as loaded: filter rules, then translation
+	anchors map[string]*Anchor
+}
+
+// Anchor is one anchor of a Mac, as found.
+type Anchor struct {
+	Name string
+
+	File     string // its path; the rest about the file holds when Exists
+	Exists   bool
+	Text     string
+	Mode     uint32 // st_mode, as `stat -f %p` has it
+	Owner    string // uid:gid
+	Expected Rules  // what Text would load to
+
+	Loaded []string // what the kernel holds, as -sr and -sn print it; empty also when it knows no such anchor
+}
+
+// Rules is what a text would load to, or why it would not.
+type Rules struct {
+	Lines  []string // as -sr and then -sn will print them, see asLoaded
+	Exact  bool     // Lines are the very words; otherwise a call of another anchor may be printed in fuller words
+	Set    []string // the text's `set` lines, which have no effect in an anchor
+	Inline bool     // the text has an anchor with a body in braces
+	Err    *SyntaxError
+}
+
+// Gone is true when nothing of the anchor is left.
+func (a *Anchor) Gone() bool { return !a.Exists && len(a.Loaded) == 0 }
+
+// Look returns pf as it is on h, by one remote call that all who ask share; see [remote.Ask].
+func Look(ctx context.Context, h *remote.Host) (*Survey, error) {
+	return remote.Ask(ctx, h, "pf", func(ctx context.Context) (*Survey, error) { return look(ctx, h) })
+}
+
+// look asks for all anchors, or for some.
+func look(ctx context.Context, h *remote.Host, names ...string) (*Survey, error) {
+	result, err := h.Run(ctx, remote.Cmd{Script: surveyScript, Args: names})
+	if err != nil {
+		return nil, fmt.Errorf("pfctl: reading pf: %w", err)
+	}
+	return parseSurvey(result.Records), nil
+}
+
+// Anchor returns the anchor as found; never nil.
+func (s *Survey) Anchor(name string) *Anchor {
+	if a := s.anchors[name]; a != nil {
+		return a
+	}
+	return &Anchor{Name: name, File: FileOf(name)}
+}
+
+// Calls are the kinds of call by which the main ruleset, as the kernel holds it, reaches the anchor.
+func (s *Survey) Calls(name string) []string {
+	var kinds []string
+	for _, line := range s.main {
+		if call := callLine.FindStringSubmatch(line); call != nil && reaches(call[2], name) && !slices.Contains(kinds, call[1]) {
+			kinds = append(kinds, call[1])
+		}
+	}
+	return kinds
+}
+
+var (
+	callLine  = regexp.MustCompile(`^((?:scrub-|nat-|rdr-|binat-|dummynet-)?anchor) "([^"]+)"`)
+	tokenRow  = regexp.MustCompile(`^\d+\s+\S.*?\s(\d+)\s+\d+ days`)
+	enablesPF = regexp.MustCompile(`pfctl</string>(?s:.*)<string>-[a-zA-Z]*[eE]\w*</string>|pfctl\s[^<]*-[a-zA-Z]*[eE]\b`)
+)
+
+func parseSurvey(records []remote.Record) *Survey {
+	s := &Survey{anchors: map[string]*Anchor{}}
+	anchor := func(name string) *Anchor {
+		if s.anchors[name] == nil {
+			s.anchors[name] = &Anchor{Name: name, File: FileOf(name)}
+		}
+		return s.anchors[name]
+	}
+	var tokens []string
+	var token string
+	for _, r := range records {
+		switch r.Key {
+		case "info":
+			s.Enabled = strings.HasPrefix(string(r.Body), "Status: Enabled")
+		case "references":
+			for _, line := range lines(r.Body) {
+				if row := tokenRow.FindStringSubmatch(line); row != nil {
+					tokens = append(tokens, row[1])
+				}
+			}
+		case "token":
+			token = strings.TrimSpace(string(r.Body))
+		case "main":
+			s.main = append(s.main, rulesOf(r.Body)...)
+		case "conf":
+			s.Conf = Conf(r.Body)
+		case "conf-loads":
+			if want := asLoaded(r.Body); want.Err == nil {
+				s.Lost = slices.DeleteFunc(slices.Clone(s.main), func(line string) bool {
+					return slices.ContainsFunc(want.Lines, func(w string) bool { return sameLine(w, line) })
+				})
+			}
+		case "daemon":
+			if enablesPF.Match(r.Body) {
+				s.EnabledAtBoot = append(s.EnabledAtBoot, r.Args)
+			}
+		case "filter", "nat": // filter comes first
+			a := anchor(r.Args)
+			a.Loaded = append(a.Loaded, rulesOf(r.Body)...)
+		case "file":
+			fields := strings.SplitN(r.Args, " ", 3)
+			if len(fields) < 3 {
+				continue
+			}
+			a := anchor(nameOf(fields[2]))
+			mode, _ := strconv.ParseUint(fields[0], 8, 32)
+			a.Exists, a.Text, a.Mode, a.Owner = true, string(r.Body), uint32(mode), fields[1]
+		case "loads":
+			anchor(nameOf(r.Args)).Expected = asLoaded(r.Body)
+		}
+	}
+	s.Held = token != "" && slices.Contains(tokens, token)
+	return s
+}
+
+const anchorsDir = "/etc/pf.anchors/"
+
+// FileOf is the path of an anchor's file. "/" becomes ":", which no anchor name of ours has.
+func FileOf(name string) string { return anchorsDir + strings.ReplaceAll(name, "/", ":") }
+
+func nameOf(file string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(file, anchorsDir), ":", "/")
+}
+
+// rulesOf are the rules in what -sr or -sn printed. pfctl says there too that there is no such anchor
+// ("pfctl: DIOCGETRULES: Invalid argument", exit 0), which is the same as an anchor without rules.
+func rulesOf(out []byte) []string {
+	return slices.DeleteFunc(lines(out), func(line string) bool { return strings.HasPrefix(line, "pfctl: ") })
+}
+
+func lines(out []byte) []string {
+	text := strings.TrimSuffix(string(out), "\n")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}

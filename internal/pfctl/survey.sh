@@ -1,0 +1,50 @@
+# What pf looks like: with arguments the anchors of these names only, without arguments all of them.
+# pfctl's show commands exit with 0 when they fail, and say why on stderr: so both streams are kept.
+show() { /sbin/pfctl -q "$@" 2>&1; }
+
+say info
+show -s info
+say references
+show -s References
+say token
+/bin/cat /private/var/run/macos-fleet.pf.token 2>/dev/null
+say main filter
+show -s rules
+say main nat
+show -s nat
+say conf
+/bin/cat /etc/pf.conf 2>/dev/null
+say conf-loads
+show -nv -f /etc/pf.conf
+
+if [ $# -eq 0 ]; then
+	for plist in /Library/LaunchDaemons/*.plist; do
+		if /usr/bin/grep -q pfctl "$plist" 2>/dev/null; then
+			say daemon "$plist"
+			/usr/bin/plutil -convert xml1 -o - -- "$plist" 2>/dev/null
+		fi
+	done
+fi
+
+anchor() {
+	say filter "$1"
+	show -a "$1" -s rules
+	say nat "$1"
+	show -a "$1" -s nat
+}
+file() {
+	[ -f "$1" ] && [ ! -L "$1" ] || return 0
+	say file "$(/usr/bin/stat -f '%p %u:%g' "$1") $1"
+	/bin/cat "$1"
+	say loads "$1"
+	show -o none -nv -a macos-fleet -f "$1"
+}
+if [ $# -gt 0 ]; then
+	for name; do
+		anchor "$name"
+		file "/etc/pf.anchors/$(printf %s "$name" | /usr/bin/tr / :)"
+	done
+else
+	show -v -s Anchors | while IFS= read -r name; do anchor "${name#  }"; done
+	for path in /etc/pf.anchors/*; do file "$path"; done
+fi

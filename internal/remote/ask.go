@@ -1,0 +1,75 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// fresh is how long an answer is shared. It only has to outlive one refresh: whoever writes checks on the Mac, in the
+// same script, that what it believes is still so.
+const fresh = 10 * time.Second
+
+// answer is one question's result. Value and err may be read once done is closed.
+type answer struct {
+	done  chan struct{}
+	until time.Time // zero while the question is under way
+	value any
+	err   error
+}
+
+// Ask returns f's answer about h, asking once for all who ask by that name: callers share a question under way, and an
+// answer is kept for ten seconds or until the next script that writes. Errors are shared but not kept. T must be the same
+// for every use of a name, and the value is shared: it must not be changed.
+func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Context) (T, error)) (T, error) {
+	for {
+		a, mine := h.question(name)
+		if mine {
+			value, err := f(ctx)
+			h.answered(name, a, value, err)
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			var zero T
+			return zero, ctx.Err()
+		}
+		if !mine && errors.Is(a.err, context.Canceled) && ctx.Err() == nil {
+			continue // whoever asked gave up; we did not
+		}
+		value, _ := a.value.(T)
+		return value, a.err
+	}
+}
+
+// question returns the answer to wait for, and whether the caller is the one to find it.
+func (h *Host) question(name string) (a *answer, mine bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if a := h.answers[name]; a != nil && (a.until.IsZero() || time.Now().Before(a.until)) {
+		return a, false
+	}
+	a = &answer{done: make(chan struct{})}
+	if h.answers == nil {
+		h.answers = map[string]*answer{}
+	}
+	h.answers[name] = a
+	return a, true
+}
+
+func (h *Host) answered(name string, a *answer, value any, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	a.value, a.err, a.until = value, err, time.Now().Add(fresh)
+	if err != nil && h.answers[name] == a {
+		delete(h.answers, name)
+	}
+	close(a.done)
+}
+
+// forget drops every answer, also those under way: they may be about the time before a write.
+func (h *Host) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answers = nil
+}

@@ -1,0 +1,130 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/user"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// keepalive is how often a silent connection is asked for a sign of life, and how long the answer may take.
+const keepalive = 15 * time.Second
+
+// dial connects to t and logs in. Every error is a *DialError.
+func dial(ctx context.Context, t Target) (*ssh.Client, error) {
+	fail := &DialError{Host: t.name(), Addr: t.addr(), User: t.User}
+	failed := func(stage Stage, err error) (*ssh.Client, error) {
+		fail.Stage, fail.Err = stage, err
+		return nil, fail
+	}
+	if fail.User == "" {
+		me, err := user.Current()
+		if err != nil {
+			return failed(StageAuth, fmt.Errorf("no user is set, and this process has none: %w", err))
+		}
+		// Windows answers DOMAIN\user.
+		fail.User = me.Username[strings.LastIndexByte(me.Username, '\\')+1:]
+	}
+	methods, done, err := authMethods(t)
+	defer done()
+	if err != nil {
+		return failed(StageAuth, err)
+	}
+	cfg := &ssh.ClientConfig{
+		User:           fail.User,
+		Auth:           methods,
+		BannerCallback: func(text string) error { fail.Banner += text; return nil },
+	}
+	if err := checkHostKey(t, cfg); err != nil {
+		return failed(StageHostKey, err)
+	}
+
+	conn, err := dialTCP(ctx, t.addr())
+	if err != nil {
+		var dns *net.DNSError
+		if errors.As(err, &dns) {
+			return failed(StageName, err)
+		}
+		return failed(StageTCP, err)
+	}
+	// The handshake knows no context: it ends when its connection does.
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	sc, chans, reqs, err := ssh.NewClientConn(conn, t.addr(), cfg)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return failed(handshakeStage(err), withCause(ctx, err))
+	}
+	return ssh.NewClient(sc, chans, reqs), nil
+}
+
+// dialTCP tries again, briefly, when it is refused: launchd starts one sshd for each connection, and turns further ones
+// away while as many run as it allows (42).
+func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
+	var d net.Dialer
+	for wait := 100 * time.Millisecond; ; wait *= 2 {
+		conn, err := d.DialContext(ctx, "tcp", addr)
+		if err == nil || !refused(err) || wait > time.Second {
+			return conn, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func handshakeStage(err error) Stage {
+	var unknown *UnknownHostKeyError
+	var changed *ChangedHostKeyError
+	switch {
+	case errors.As(err, &unknown), errors.As(err, &changed):
+		return StageHostKey
+	case strings.Contains(err.Error(), "unable to authenticate"): // x/crypto has no type for it
+		return StageAuth
+	default:
+		return StageTCP
+	}
+}
+
+// withCause names a deadline as the reason, where all that the error says is that the connection was closed.
+func withCause(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within the connect timeout: %w", err)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// keepAlive closes client when it stops answering; without it a dead network would block a script for ever.
+func keepAlive(client *ssh.Client) {
+	gone := make(chan struct{})
+	go func() { _ = client.Wait(); close(gone) }()
+	tick := time.NewTicker(keepalive)
+	defer tick.Stop()
+	for {
+		select {
+		case <-gone:
+			return
+		case <-tick.C:
+		}
+		late := time.AfterFunc(2*keepalive, func() { _ = client.Close() })
+		// A server answers "no such request", which is as good as any other answer.
+		_, _, err := client.SendRequest("keepalive@openssh.com", true, nil)
+		late.Stop()
+		if err != nil {
+			_ = client.Close()
+			return
+		}
+	}
+}

@@ -1,0 +1,34 @@
+// Package remote runs scripts as root on Macs over SSH.
+//
+// A [Host] is one Mac. It is dialled when first needed, and from then on one SSH connection, one session and one root
+// shell serve everything that is done there: one login, one sudo, and one round trip for each script. (A new session
+// for each script costs three round trips when something is sent on stdin, and sshd's MaxSessions of 10 is met soon.)
+// The scripts of a Mac run one after the other.
+//
+// # What is sent
+//
+// The SSH command is constant: a /bin/sh that reads one line, decodes it from base64 and evaluates it. It holds no
+// character that zsh, bash, fish and tcsh read differently between single quotes, since the login shell parses it.
+// That first line (greet.sh) turns the login user into root through sudo; the second (serve.sh) is the loop that then
+// reads requests. A request is one line as well:
+//
+//	BASE64-OF-SCRIPT NAME:BASE64-OF-FILE ...
+//
+// so a request that was cut short by a lost connection never runs: the shell's read fails on a line without an end.
+// A script gets its arguments as "$1", "$2" ..., quoted by this package, and its files in "$D", a root-only folder
+// under /private/var/run (which a reboot empties) that is gone when the script ends. Nothing else of what a user wrote
+// ever meets a shell, and no data is in any program's argv except the arguments themselves.
+//
+// # What comes back
+//
+// A script prints with the shell function say, which starts a [Record]: a header line made of a mark that is random for
+// each connection, a key and arguments; whatever is printed next is the record's body, byte for byte, until the next
+// say. The exit status travels the same way, because Tailscale's SSH server reports 0 for every command on a Mac, and
+// what a login shell's rc files print stands before the first mark and is ignored.
+//
+// # When it fails
+//
+// [DialError] is a Mac that could not be reached, with the stage that failed: nothing was sent. [ExitError] is a script
+// that ended with another status than 0. [LostError] is a connection that broke after a script may have started:
+// its outcome is unknown, and it is never sent again.
+package remote

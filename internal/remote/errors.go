@@ -1,0 +1,83 @@
+package remote
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Stage is how far a connection came before it failed.
+type Stage string
+
+// The stages of a connection, in order.
+const (
+	StageName    Stage = "name look-up"
+	StageTCP     Stage = "TCP connection"
+	StageHostKey Stage = "host key"
+	StageAuth    Stage = "authentication"
+	StageSudo    Stage = "sudo"
+	StageShell   Stage = "shell"
+)
+
+// DialError is a Mac that could not be reached. Nothing was sent to it, so nothing changed there.
+type DialError struct {
+	Host   string // the Mac's name
+	Addr   string // host:port that was dialled
+	User   string // who was to log in
+	Stage  Stage
+	Banner string // what the server said before authentication; it may hold a reason or an URL to visit
+	Err    error
+}
+
+func (e *DialError) Error() string {
+	return fmt.Sprintf("%s (%s): %s: %v", e.Host, e.Addr, e.Stage, e.Err)
+}
+
+func (e *DialError) Unwrap() error { return e.Err }
+
+// UnknownHostKeyError is a host key that no known_hosts file knows.
+type UnknownHostKeyError struct {
+	Fingerprint string // SHA256:...
+	Line        string // the line for known_hosts that would accept it
+	File        string // the file where the user would add it; empty: HostKey was set
+}
+
+func (e *UnknownHostKeyError) Error() string {
+	return "the host key is unknown: " + e.Fingerprint
+}
+
+// ChangedHostKeyError is a host key other than the one that is known: a reinstalled Mac, or somebody in between.
+type ChangedHostKeyError struct {
+	Fingerprint string   // of the key that the server showed
+	Known       []string // where another key is recorded, as file:line; empty: HostKey was set
+}
+
+func (e *ChangedHostKeyError) Error() string {
+	return "the host key has changed: the server shows " + e.Fingerprint
+}
+
+// ExitError is a script that ended with a status other than 0.
+type ExitError struct {
+	Host   string
+	Exit   int
+	Stderr string
+}
+
+func (e *ExitError) Error() string {
+	if msg := strings.TrimSpace(e.Stderr); msg != "" {
+		return fmt.Sprintf("%s: exit %d: %s", e.Host, e.Exit, msg)
+	}
+	return fmt.Sprintf("%s: exit %d", e.Host, e.Exit)
+}
+
+// LostError is a connection that broke, or a wait that ran out, after a script may have started: whether it ran,
+// and how far, is unknown. The script is never sent again.
+type LostError struct {
+	Host string
+	Err  error
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%s: the connection was lost while a script ran: %v", e.Host, e.Err)
+}
+
+func (e *LostError) Unwrap() error { return e.Err }

@@ -1,0 +1,156 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Host is one Mac. Its methods may be called from many goroutines; its scripts run one after the other.
+type Host struct {
+	target Target
+	turn   chan struct{} // holds a token while a script runs
+
+	// Owned by whoever holds the turn.
+	shell    *shell // nil: not connected
+	failed   error  // why the last dial failed
+	failedAt time.Time
+
+	mu      sync.Mutex // guards what follows
+	answers map[string]*answer
+}
+
+// NewHost returns the Mac that t reaches. Nothing is dialled before the first script.
+func NewHost(t Target) *Host {
+	return &Host{target: t, turn: make(chan struct{}, 1)}
+}
+
+// Name is what the user calls this Mac.
+func (h *Host) Name() string { return h.target.name() }
+
+// Cmd is a script to run as root on a Mac.
+type Cmd struct {
+	Script string            // POSIX sh
+	Args   []string          // "$1", "$2" ...; without NUL bytes
+	Files  map[string][]byte // by name ([a-z.]+), in the folder "$D"
+	Writes bool              // it may change the Mac: what Ask knows is forgotten
+}
+
+// Result is what a script printed and how it ended.
+type Result struct {
+	Records []Record
+	Exit    int
+	Stderr  string
+}
+
+// Record is what a script printed after `say KEY ARGS...`.
+type Record struct {
+	Key  string
+	Args string // the rest of the header line
+	Body []byte // up to the next record, byte for byte
+}
+
+// Run runs c on the Mac and returns what it printed. A context that is done before the script was sent stops it; after
+// that, the connection is closed and the outcome is unknown. Errors are *DialError, *ExitError (with the Result),
+// *LostError or the context's.
+func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
+	for _, arg := range c.Args {
+		if strings.ContainsRune(arg, 0) {
+			return Result{}, fmt.Errorf("%s: an argument holds a NUL byte: %.60q", h.Name(), arg)
+		}
+	}
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	if c.Writes {
+		defer h.forget()
+	}
+	for again := false; ; again = true {
+		if err := h.connect(ctx); err != nil {
+			return Result{}, err
+		}
+		result, sent, err := h.exchange(ctx, c)
+		switch {
+		case err == nil && result.Exit == 0:
+			return result, nil
+		case err == nil:
+			return result, &ExitError{Host: h.Name(), Exit: result.Exit, Stderr: result.Stderr}
+		case !sent && !again && ctx.Err() == nil:
+			continue // the connection had died since the last script: nothing ran, so a new one may
+		case !sent:
+			return Result{}, &DialError{Host: h.Name(), Addr: h.target.addr(), User: h.target.User, Stage: StageTCP, Err: err}
+		default:
+			return Result{}, &LostError{Host: h.Name(), Err: err}
+		}
+	}
+}
+
+// Close ends the connection, if there is one.
+func (h *Host) Close() {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	h.disconnect()
+}
+
+// connect makes sure that there is a shell. That a Mac could not be reached is remembered for as long as reaching it
+// may take, so that its resources do not each wait for the same silence. The caller holds the turn.
+func (h *Host) connect(ctx context.Context) error {
+	if h.shell != nil {
+		return nil
+	}
+	if h.failed != nil && time.Since(h.failedAt) < h.target.connectTimeout() {
+		return h.failed
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.target.connectTimeout())
+	defer cancel()
+	client, err := dial(ctx, h.target)
+	if err == nil {
+		h.shell, err = openShell(ctx, client, h.target)
+		if err != nil {
+			_ = client.Close()
+		}
+	}
+	if err != nil {
+		h.shell = nil
+		if h.failed = nil; !errors.Is(ctx.Err(), context.Canceled) {
+			h.failed, h.failedAt = err, time.Now()
+		}
+		return err
+	}
+	h.failed = nil
+	go keepAlive(client)
+	return nil
+}
+
+// exchange runs c within the command timeout. After an error the connection is gone. The caller holds the turn.
+func (h *Host) exchange(ctx context.Context, c Cmd) (result Result, sent bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, h.target.commandTimeout())
+	defer cancel()
+	shell := h.shell
+	stop := context.AfterFunc(ctx, func() { _ = shell.client.Close() })
+	defer stop()
+	result, sent, err = shell.exchange(c)
+	if err != nil {
+		h.disconnect()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+	}
+	return result, sent, err
+}
+
+func (h *Host) disconnect() {
+	if h.shell != nil {
+		_ = h.shell.client.Close()
+		h.shell = nil
+	}
+}

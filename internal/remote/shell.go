@@ -1,0 +1,207 @@
+package remote
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+//go:embed greet.sh
+var greetScript string
+
+//go:embed serve.sh
+var serveScript string
+
+// bootstrap is what the login shell is asked to run. Between the single quotes stands nothing that zsh, bash, fish or
+// tcsh treat specially: no quote, exclamation mark, backslash or newline.
+const bootstrap = `exec /bin/sh -c 'IFS= read -r s && eval "$(printf %s "$s" | /usr/bin/base64 -d)"'`
+
+// shell is the root shell on one connection. It serves one request at a time.
+type shell struct {
+	client  *ssh.Client
+	session *ssh.Session
+	stdin   io.WriteCloser
+	stdout  *bufio.Reader
+	stderr  *bufio.Reader
+	mark    string
+	version string // of macOS, as sw_vers prints it
+}
+
+// openShell starts the root shell on client. Every error is a *DialError; the caller closes client.
+func openShell(ctx context.Context, client *ssh.Client, t Target) (*shell, error) {
+	failed := func(stage Stage, err error) (*shell, error) {
+		return nil, &DialError{Host: t.name(), Addr: t.addr(), User: client.User(), Stage: stage, Err: withCause(ctx, err)}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
+	defer stop()
+
+	session, err := client.NewSession()
+	if err != nil {
+		return failed(StageShell, err)
+	}
+	s := &shell{client: client, session: session, mark: "@" + rand.Text()}
+	if s.stdin, err = session.StdinPipe(); err != nil {
+		return failed(StageShell, err)
+	}
+	stdout, err := session.StdoutPipe()
+	if err != nil {
+		return failed(StageShell, err)
+	}
+	stderr, err := session.StderrPipe()
+	if err != nil {
+		return failed(StageShell, err)
+	}
+	s.stdout, s.stderr = bufio.NewReader(stdout), bufio.NewReader(stderr)
+	if err := session.Start(bootstrap); err != nil {
+		return failed(StageShell, err)
+	}
+
+	var hello bytes.Buffer
+	password := "no"
+	if t.SudoPassword != "" {
+		password = "yes"
+	}
+	hello.WriteString(encode("password=" + password + "\n" + greetScript))
+	if t.SudoPassword != "" {
+		// sudo asks three times. The empty lines answer the second and third time, so that a wrong password ends
+		// there and the next line is never taken for one; a shell that is root already skips them.
+		hello.WriteString(t.SudoPassword + "\n\n\n")
+	}
+	hello.WriteString(encode("mark=" + s.mark + "\n" + serveScript))
+	if _, err := s.stdin.Write(hello.Bytes()); err != nil {
+		return failed(StageShell, err)
+	}
+	return s.awaitReady(failed)
+}
+
+// awaitReady reads up to the header line that serve.sh prints first.
+func (s *shell) awaitReady(failed func(Stage, error) (*shell, error)) (*shell, error) {
+	var noise bytes.Buffer
+	for {
+		line, err := s.stdout.ReadString('\n')
+		if ready, ok := strings.CutPrefix(line, s.mark+" ready "); ok {
+			system, version, _ := strings.Cut(strings.TrimSpace(ready), " ")
+			if system != "Darwin" {
+				return failed(StageShell, fmt.Errorf("this is not a Mac: uname says %q", system))
+			}
+			s.version = version
+			return s, nil
+		}
+		if err != nil {
+			said, _ := io.ReadAll(io.LimitReader(s.stderr, 4096))
+			if msg := strings.TrimSpace(string(said)); strings.Contains(msg, "sudo") || strings.Contains(msg, "Sorry") {
+				return failed(StageSudo, errors.New(msg))
+			} else if msg != "" {
+				return failed(StageShell, errors.New(msg))
+			}
+			return failed(StageShell, fmt.Errorf("no POSIX shell answered; instead came %.200q", noise.String()))
+		}
+		if noise.Len() < 4096 {
+			noise.WriteString(line)
+		}
+	}
+}
+
+// exchange sends one request and reads its records. An error for which sent is false comes from a connection that
+// broke before the request was whole, so that it never runs.
+func (s *shell) exchange(c Cmd) (result Result, sent bool, err error) {
+	line := s.request(c)
+	if _, err := s.stdin.Write(line[:len(line)-1]); err != nil {
+		return Result{}, false, err
+	}
+	if _, err := s.stdin.Write(line[len(line)-1:]); err != nil {
+		return Result{}, true, err
+	}
+	var stderr bytes.Buffer
+	var read sync.WaitGroup
+	read.Go(func() { s.readStderr(&stderr) })
+	result.Records, result.Exit, err = s.readRecords()
+	if err != nil {
+		_ = s.client.Close() // so that stderr ends, too
+	}
+	read.Wait()
+	result.Stderr = stderr.String()
+	return result, true, err
+}
+
+// request is c as the line that serve.sh reads.
+func (s *shell) request(c Cmd) []byte {
+	var b bytes.Buffer
+	var script strings.Builder
+	script.WriteString("set --")
+	for _, arg := range c.Args {
+		script.WriteString(" " + quote(arg))
+	}
+	script.WriteString("\n" + c.Script)
+	b.WriteString(strings.TrimSuffix(encode(script.String()), "\n"))
+	for _, name := range slices.Sorted(maps.Keys(c.Files)) {
+		b.WriteString(" " + name + ":" + base64.StdEncoding.EncodeToString(c.Files[name]))
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
+}
+
+func (s *shell) readRecords() (records []Record, exit int, err error) {
+	for {
+		line, err := s.stdout.ReadBytes('\n')
+		if header, ok := bytes.CutPrefix(line, []byte(s.mark+" ")); ok && err == nil {
+			if n := len(records); n > 0 {
+				// say begins with a newline of its own.
+				records[n-1].Body = bytes.TrimSuffix(records[n-1].Body, []byte("\n"))
+			}
+			key, args, _ := strings.Cut(string(bytes.TrimSuffix(header, []byte("\n"))), " ")
+			if key == "end" {
+				exit, err := strconv.Atoi(args)
+				return records, exit, err
+			}
+			records = append(records, Record{Key: key, Args: args})
+			continue
+		}
+		if n := len(records); n > 0 {
+			records[n-1].Body = append(records[n-1].Body, line...)
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+// readStderr reads up to the mark, and keeps the first 64 KiB.
+func (s *shell) readStderr(b *bytes.Buffer) {
+	for {
+		line, err := s.stderr.ReadBytes('\n')
+		if err != nil || string(line) == s.mark+"\n" {
+			// The mark stands on a line of its own.
+			if n := b.Len(); n > 0 && b.Bytes()[n-1] == '\n' {
+				b.Truncate(n - 1)
+			}
+			return
+		}
+		if b.Len()+len(line) <= 64<<10 {
+			b.Write(line)
+		}
+	}
+}
+
+// encode is a script as one line.
+func encode(script string) string {
+	return base64.StdEncoding.EncodeToString([]byte(script)) + "\n"
+}
+
+// quote makes one word of s for a POSIX shell, whatever bytes it has; a shell's word can hold no NUL, see [Cmd].
+func quote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
