@@ -81,7 +81,7 @@ type Seen struct {
 // Check asks the Mac what the rules would load to. A refusal is in the result's Err, an error is anything else.
 func Check(ctx context.Context, h *remote.Host, name, rules string) (Rules, error) {
 	result, err := h.Run(ctx, remote.Cmd{
-		Script: checkScript, Args: []string{name}, Files: map[string][]byte{"rules": terminated(rules)},
+		Script: checkScript, Args: []string{name}, Files: map[string][]byte{"rules": []byte(Terminated(rules))},
 	})
 	if err != nil {
 		return Rules{}, fmt.Errorf("pfctl: checking the rules of %s: %w", name, err)
@@ -103,16 +103,13 @@ func checked(records []remote.Record) Rules {
 	return r
 }
 
-// terminated is the text with a newline at its end, which pfctl demands.
-func terminated(rules string) []byte {
+// Terminated is the text with a newline at its end, which pfctl demands.
+func Terminated(rules string) string {
 	if !strings.HasSuffix(rules, "\n") {
 		rules += "\n"
 	}
-	return []byte(rules)
+	return rules
 }
-
-// SameText reports whether a file holds the rules as a user wrote them, but for the last newline.
-func SameText(file, rules string) bool { return file == string(terminated(rules)) }
 
 // Change is what has to be done so that an anchor is as wanted.
 type Change struct {
@@ -161,10 +158,10 @@ func (s *Survey) Drift(name string) []string {
 // Apply makes the anchor hold the rules, on disk, in the kernel and called, and returns the anchor's Mac as it is then:
 // a Survey that knows no other anchor. An anchor that is neither as seen nor as wanted is ErrChanged, with the Mac as found.
 func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (*Survey, error) {
-	file := terminated(rules)
+	file := Terminated(rules)
 	for try := 0; ; try++ {
 		result, err := h.Run(ctx, remote.Cmd{
-			Script: surveyScript + checkScript, Args: []string{name}, Files: map[string][]byte{"rules": file},
+			Script: surveyScript + checkScript, Args: []string{name}, Files: map[string][]byte{"rules": []byte(file)},
 		})
 		if err != nil {
 			return nil, fmt.Errorf("pfctl: reading %s: %w", name, err)
@@ -174,12 +171,12 @@ func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (
 			return s, fmt.Errorf("pfctl: loading %s: %w: %w", name, ErrRefused, want.Err)
 		}
 		a := s.Anchor(name)
-		if !seen.text(a, string(file)) || !slices.Equal(a.Loaded, seen.Loaded) && !want.Matches(a.Loaded) {
+		if !seen.text(a, file) || !slices.Equal(a.Loaded, seen.Loaded) && !want.Matches(a.Loaded) {
 			return s, fmt.Errorf("pfctl: loading %s: %w", name, ErrChanged)
 		}
 		c := s.Plan(name, want)
 		done, err := s.write(ctx, h, loadScript, a, yesNo(c.Kernel), c, map[string][]byte{
-			"rules":     file,
+			"rules":     []byte(file),
 			"old.rules": text(a.Loaded),
 			"undo":      a.undo(),
 			"conf.load": []byte(s.Conf.With(name, "", want.kinds())),

@@ -24,12 +24,10 @@ type Survey struct {
 	// Lost are the rules of the main ruleset that loading /etc/pf.conf would not bring back: what system services
 	// inserted at run time.
 	Lost []string
-	// EnabledAtBoot are the launchd plists that run pfctl with -e or -E; what a script or another program does that
-	// they start is not seen.
-	EnabledAtBoot []string
 
 	main    []string // the main ruleset as loaded: filter rules, then translation
 	anchors map[string]*Anchor
+	daemons []string // the launchd plists in /Library/LaunchDaemons that speak of pfctl, as XML
 }
 
 // Anchor is one anchor of a Mac, as found.
@@ -97,6 +95,23 @@ var (
 	enablesPF = regexp.MustCompile(`pfctl</string>(?s:.*)<string>-[a-zA-Z]*[eE]\w*</string>|pfctl\s[^<]*-[a-zA-Z]*[eE]\b`)
 )
 
+// EnabledAtBoot reports whether a job in /Library/LaunchDaemons runs pfctl with -e or -E. What a program does that such a
+// job starts is not seen, nor whether the job is disabled.
+func (s *Survey) EnabledAtBoot() bool {
+	return slices.ContainsFunc(s.daemons, enablesPF.MatchString)
+}
+
+// LoadedAtBoot reports whether the anchor's file is loaded at boot: by a line in /etc/pf.conf, or by a job in
+// /Library/LaunchDaemons that names the file, or all files of anchors under com.apple/ as [BootScript] does.
+func (s *Survey) LoadedAtBoot(name string) bool {
+	if yes, _ := s.Conf.loads(name, FileOf(name)); yes {
+		return true
+	}
+	return slices.ContainsFunc(s.daemons, func(plist string) bool {
+		return strings.Contains(plist, FileOf(name)) || Reached(name) && strings.Contains(plist, anchorsDir+"com.apple:*")
+	})
+}
+
 func parseSurvey(records []remote.Record) *Survey {
 	s := &Survey{anchors: map[string]*Anchor{}}
 	anchor := func(name string) *Anchor {
@@ -130,9 +145,7 @@ func parseSurvey(records []remote.Record) *Survey {
 				})
 			}
 		case "daemon":
-			if enablesPF.Match(r.Body) {
-				s.EnabledAtBoot = append(s.EnabledAtBoot, r.Args)
-			}
+			s.daemons = append(s.daemons, string(r.Body))
 		case "filter", "nat": // filter comes first
 			a := anchor(r.Args)
 			a.Loaded = append(a.Loaded, rulesOf(r.Body)...)

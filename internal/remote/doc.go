@@ -12,9 +12,11 @@
 // That first line (greet.sh) turns the login user into root through sudo; the second (serve.sh) is the loop that then
 // reads requests. A request is one line as well:
 //
-//	BASE64-OF-SCRIPT NAME:BASE64-OF-FILE ...
+//	SECONDS BASE64-OF-SCRIPT NAME:BASE64-OF-FILE ...
 //
-// so a request that was cut short by a lost connection never runs: the shell's read fails on a line without an end.
+// SECONDS is how long a script that writes may hold the Mac's lock, 0 for one that reads: applies from several machines
+// write one after the other. A request that was cut short by a lost connection never runs: the shell's read fails on a
+// line without an end.
 // A script gets its arguments as "$1", "$2" ..., quoted by this package, and its files in "$D", a root-only folder
 // under /private/var/run (which a reboot empties) that is gone when the script ends. Nothing else of what a user wrote
 // ever meets a shell, and no data is in any program's argv except the arguments themselves.

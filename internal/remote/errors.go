@@ -81,3 +81,13 @@ func (e *LostError) Error() string {
 }
 
 func (e *LostError) Unwrap() error { return e.Err }
+
+// BusyError is a Mac where another apply was writing for as long as a script may wait. The script did not run.
+type BusyError struct {
+	Host   string
+	Holder string // "admin from 100.64.0.7"
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%s: another apply is at work there: %s", e.Host, e.Holder)
+}

@@ -36,7 +36,7 @@ type Cmd struct {
 	Script string            // POSIX sh
 	Args   []string          // "$1", "$2" ...; without NUL bytes
 	Files  map[string][]byte // by name ([a-z.]+), in the folder "$D"
-	Writes bool              // it may change the Mac: what Ask knows is forgotten
+	Writes bool              // it may change the Mac: no other does at that time, and what Ask knows is forgotten
 }
 
 // Result is what a script printed and how it ended.
@@ -55,7 +55,7 @@ type Record struct {
 
 // Run runs c on the Mac and returns what it printed. A context that is done before the script was sent stops it; after
 // that, the connection is closed and the outcome is unknown. Errors are *DialError, *ExitError (with the Result),
-// *LostError or the context's.
+// *LostError, *BusyError or the context's.
 func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 	for _, arg := range c.Args {
 		if strings.ContainsRune(arg, 0) {
@@ -74,12 +74,22 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 	if c.Writes {
 		defer h.forget()
 	}
+	patience := time.Now().Add(h.target.commandTimeout())
 	for again := false; ; again = true {
 		if err := h.connect(ctx); err != nil {
 			return Result{}, err
 		}
 		result, sent, err := h.exchange(ctx, c)
-		switch {
+		switch holder, busy := busy(result); {
+		case busy && time.Now().After(patience):
+			return Result{}, &BusyError{Host: h.Name(), Holder: holder}
+		case busy:
+			// Another machine's apply; nothing here tells when it ends.
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-ctx.Done():
+				return Result{}, &BusyError{Host: h.Name(), Holder: holder}
+			}
 		case err == nil && result.Exit == 0:
 			return result, nil
 		case err == nil:
@@ -92,6 +102,15 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 			return Result{}, &LostError{Host: h.Name(), Err: err}
 		}
 	}
+}
+
+// busy reports who holds the Mac's lock, when that is why the script did not run. The status is sysexits' EX_TEMPFAIL.
+func busy(r Result) (holder string, busy bool) {
+	if r.Exit != 75 || len(r.Records) != 1 || r.Records[0].Key != "busy" {
+		return "", false
+	}
+	_, holder, _ = strings.Cut(r.Records[0].Args, " ")
+	return holder, true
 }
 
 // Close ends the connection, if there is one.
@@ -138,7 +157,7 @@ func (h *Host) exchange(ctx context.Context, c Cmd) (result Result, sent bool, e
 	shell := h.shell
 	stop := context.AfterFunc(ctx, func() { _ = shell.client.Close() })
 	defer stop()
-	result, sent, err = shell.exchange(c)
+	result, sent, err = shell.exchange(c, h.target.commandTimeout())
 	if err != nil {
 		h.disconnect()
 		if ctx.Err() != nil {

@@ -1,4 +1,5 @@
-# The second line, run as root: answer requests, one a line, until the connection ends. $mark starts every header line.
+# The second line, run as root: answer requests, one a line, until the connection ends. $mark starts every header line; $0
+# is the login user and $1 the connection: client address and port, server address and port.
 say() {
 	printf '\n%s' "$mark"
 	printf ' %s' "$@"
@@ -15,17 +16,38 @@ receive() {
 	done
 }
 
-say ready "$(/usr/bin/uname -s)" "$(/usr/bin/sw_vers -productVersion 2>/dev/null)" "$SSH_CONNECTION"
-while IFS=' ' read -r script files; do
+# take makes this shell the only one that writes on this Mac, for $1 seconds at most. The lock is a symlink, since making one
+# is atomic and brings its text along: until when it holds, and whose it is. One that has run out is left by a shell
+# that died; a reboot empties the folder.
+lock=/private/var/run/macos-fleet.lock
+take() {
+	now=$(/bin/date +%s)
+	held=$(/usr/bin/readlink "$lock")
+	[ -z "$held" ] || [ "${held%% *}" -gt "$now" ] || /bin/rm -f "$lock"
+	mine="$((now + $1)) $0 from ${client% * *}"
+	/bin/ln -s "$mine" "$lock" 2>/dev/null
+}
+release() { [ "$(/usr/bin/readlink "$lock")" != "$mine" ] || /bin/rm -f "$lock"; }
+
+client=$1
+say ready "$(/usr/bin/uname -s)" "$(/usr/bin/sw_vers -productVersion 2>/dev/null)" "$client"
+while IFS=' ' read -r seconds script files; do
+	D=
 	# $files is one word for each file: base64 holds neither blanks nor glob characters.
 	# shellcheck disable=SC2086
-	if receive $files; then
+	mine=
+	if [ "$seconds" != 0 ] && ! take "$seconds"; then
+		mine=
+		say busy "$(/usr/bin/readlink "$lock")"
+		status=75
+	elif receive $files; then
 		(eval "$(printf %s "$script" | /usr/bin/base64 -d)") </dev/null
 		status=$?
 	else
 		status=73
 	fi
 	[ -z "$D" ] || /bin/rm -rf "$D"
+	[ "$seconds" = 0 ] || release
 	printf '\n%s\n' "$mark" >&2
 	say end "$status"
 done

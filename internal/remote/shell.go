@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -37,7 +38,6 @@ type shell struct {
 	stdout  *bufio.Reader
 	stderr  *bufio.Reader
 	mark    string
-	version string // of macOS, as sw_vers prints it
 }
 
 // openShell starts the root shell on client. Every error is a *DialError; the caller closes client.
@@ -93,11 +93,10 @@ func (s *shell) awaitReady(failed func(Stage, error) (*shell, error)) (*shell, e
 	for {
 		line, err := s.stdout.ReadString('\n')
 		if ready, ok := strings.CutPrefix(line, s.mark+" ready "); ok {
-			system, version, _ := strings.Cut(strings.TrimSpace(ready), " ")
+			system, _, _ := strings.Cut(strings.TrimSpace(ready), " ")
 			if system != "Darwin" {
 				return failed(StageShell, fmt.Errorf("this is not a Mac: uname says %q", system))
 			}
-			s.version = version
 			return s, nil
 		}
 		if err != nil {
@@ -117,8 +116,8 @@ func (s *shell) awaitReady(failed func(Stage, error) (*shell, error)) (*shell, e
 
 // exchange sends one request and reads its records. An error for which sent is false comes from a connection that
 // broke before the request was whole, so that it never runs.
-func (s *shell) exchange(c Cmd) (result Result, sent bool, err error) {
-	line := s.request(c)
+func (s *shell) exchange(c Cmd, lock time.Duration) (result Result, sent bool, err error) {
+	line := s.request(c, lock)
 	if _, err := s.stdin.Write(line[:len(line)-1]); err != nil {
 		return Result{}, false, err
 	}
@@ -137,9 +136,14 @@ func (s *shell) exchange(c Cmd) (result Result, sent bool, err error) {
 	return result, true, err
 }
 
-// request is c as the line that serve.sh reads.
-func (s *shell) request(c Cmd) []byte {
+// request is c as the line that serve.sh reads. A script that writes has the Mac for itself, for as long as lock.
+func (s *shell) request(c Cmd, lock time.Duration) []byte {
 	var b bytes.Buffer
+	if c.Writes {
+		fmt.Fprintf(&b, "%d ", int(lock.Seconds())+1)
+	} else {
+		b.WriteString("0 ")
+	}
 	var script strings.Builder
 	script.WriteString("set --")
 	for _, arg := range c.Args {

@@ -1,0 +1,160 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// explain says to the user why something could not be done: what was tried (summary: "Unable to <Verb> <Thing>"), on which
+// Mac, in whose words it failed, what state the Mac is in now, and what to do next. It is the only place where an error
+// becomes a diagnostic.
+func explain(diags *diag.Diagnostics, at path.Path, summary string, err error) {
+	detail := because(err)
+	if detail == "" {
+		detail = err.Error()
+	}
+	diags.AddAttributeError(at, summary, detail)
+}
+
+// because is the detail for the errors that we know; "" for others.
+func because(err error) string {
+	var (
+		unknown *remote.UnknownHostKeyError
+		changed *remote.ChangedHostKeyError
+		dial    *remote.DialError
+		lost    *remote.LostError
+		syntax  *pfctl.SyntaxError
+	)
+	switch {
+	case errors.As(err, &dial) && errors.As(err, &unknown):
+		return unknownHostKey(dial, unknown)
+	case errors.As(err, &dial) && errors.As(err, &changed):
+		return changedHostKey(dial, changed)
+	case errors.As(err, &dial):
+		return unreachable(dial)
+	case errors.As(err, &lost):
+		return fmt.Sprintf("The connection to %s was lost while a step was running there: %v.\n\n"+
+			"Whether that step was finished is unknown. Each step checks everything first and then changes one thing after the other, "+
+			"so that %s works either way. Run plan again: it reads what is there now.", lost.Host, lost.Err, lost.Host)
+	case errors.As(err, &syntax):
+		return "pfctl on the Mac says:\n\n" + indent(syntax.Error()) + "\n\nNothing was changed there."
+	}
+	for _, known := range pfOutcomes {
+		if errors.Is(err, known.err) {
+			return known.say + words(err)
+		}
+	}
+	return ""
+}
+
+// pfOutcomes says what each failure of a pf script means for the Mac.
+var pfOutcomes = []struct {
+	err error
+	say string
+}{
+	{pfctl.ErrConfChanged, "Somebody else changed /etc/pf.conf on the Mac at the same moment, several times. Nothing was changed by this apply; run it again."},
+	{pfctl.ErrConfRefused, "With the anchor's call added, pfctl would refuse the Mac's main ruleset, /etc/pf.conf. Nothing was changed. " +
+		"Check the file on the Mac with `sudo pfctl -n -f /etc/pf.conf`."},
+	{pfctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). The rules that were loaded before are loaded now."},
+	{pfctl.ErrNotRestored, "The new rules were loaded, a later step failed, and then the old rules could not be loaded again. The Mac runs the new rules; " +
+		"its files are the old ones, so a reboot brings the old rules back. Run plan again to see what is there."},
+	{pfctl.ErrLoad, "pfctl accepted this when it was checked, but could not carry it out. What was loaded before is loaded now."},
+}
+
+// words are what the Mac's own tools said.
+func words(err error) string {
+	var exit *remote.ExitError
+	if !errors.As(err, &exit) || strings.TrimSpace(exit.Stderr) == "" {
+		return ""
+	}
+	return "\n\nOn " + exit.Host + " it says:\n\n" + indent(exit.Stderr)
+}
+
+func unknownHostKey(dial *remote.DialError, e *remote.UnknownHostKeyError) string {
+	file := e.File
+	if file == "" {
+		file = "a known_hosts file"
+	}
+	return fmt.Sprintf("The SSH server at %s shows a host key that is not known here, so it may be another machine than you think. Nothing was sent to it.\n\n"+
+		"Fingerprint: %s\n\nOn the Mac itself, this prints the fingerprints of its keys:\n\n"+
+		"    for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf \"$key\"; done\n\n"+
+		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.", dial.Addr, e.Fingerprint, file, e.Line)
+}
+
+func changedHostKey(dial *remote.DialError, e *remote.ChangedHostKeyError) string {
+	known := "The key that is known stands in the provider's host_key."
+	if len(e.Known) > 0 {
+		known = "Another key is known for it, in " + strings.Join(e.Known, " and ") + "."
+	}
+	return fmt.Sprintf("THE HOST KEY OF %s HAS CHANGED. Either the Mac was erased or replaced, or SOMEBODY IS IN BETWEEN and reads along. "+
+		"Nothing was sent.\n\nThe server at %s shows: %s\n%s\n\n"+
+		"Find out why, on the Mac itself, before you replace the old key.", strings.ToUpper(dial.Host), dial.Addr, e.Fingerprint, known)
+}
+
+// unreachable explains a connection that failed, by how far it came.
+func unreachable(dial *remote.DialError) string {
+	next := map[remote.Stage]string{
+		remote.StageName: "Check the Mac's address in the provider's hosts.",
+		remote.StageTCP: "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
+			"port and the network in between, such as the tailnet.",
+		remote.StageHostKey: "Check the provider's host_key and known_hosts_files.",
+		remote.StageAuth: fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has. This should work, without questions:\n\n    ssh %s@%s",
+			dial.User, dial.User, dial.Host),
+		remote.StageSudo: fmt.Sprintf("User %q must become root with sudo. Set the provider's sudo_password, or allow it without one, "+
+			"on the Mac with `sudo visudo -f /etc/sudoers.d/terraform`:\n\n    %s ALL = (ALL) NOPASSWD: ALL", dial.User, dial.User),
+		remote.StageShell: "A Mac answers with a POSIX shell over SSH. Check that the address is that of a Mac, and what the user's shell does at login.",
+	}[dial.Stage]
+	detail := fmt.Sprintf("%s cannot be reached at %s. It failed at: %s.\n\n%s\n\nNothing was changed there. %s",
+		dial.Host, dial.Addr, dial.Stage, indent(dial.Err.Error()), next)
+	if banner := strings.TrimSpace(dial.Banner); banner != "" {
+		detail += "\n\nThe server said:\n\n" + indent(banner)
+	}
+	return detail
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
+
+// explainPF is explain for what was done to an anchor. The Survey, nil when there is none, is the Mac as found.
+func explainPF(diags *diag.Diagnostics, at path.Path, summary string, err error, mac, name string, s *pfctl.Survey) {
+	if errors.Is(err, pfctl.ErrChanged) && s != nil {
+		diags.AddAttributeError(at, summary, fmt.Sprintf("Somebody changed the anchor on %s since this was planned, so nothing was done. %s\n\n"+
+			"Run plan again to decide with that in view.", mac, found(s.Anchor(name))))
+		return
+	}
+	explain(diags, at, summary, err)
+}
+
+// found shows an anchor as it is on the Mac.
+func found(a *pfctl.Anchor) string {
+	if a.Gone() {
+		return "It is gone."
+	}
+	text := "Its file " + a.File + " does not exist."
+	if a.Exists {
+		text = "Its file " + a.File + " holds:\n\n" + indent(shorten(a.Text))
+	}
+	loaded := "No rules are loaded."
+	if len(a.Loaded) > 0 {
+		loaded = "Loaded are:\n\n" + indent(shorten(strings.Join(a.Loaded, "\n")))
+	}
+	return text + "\n\n" + loaded
+}
+
+// shorten keeps the first forty lines.
+func shorten(text string) string {
+	const most = 40
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if len(lines) <= most {
+		return strings.Join(lines, "\n")
+	}
+	return strings.Join(lines[:most], "\n") + fmt.Sprintf("\n... and %d lines more", len(lines)-most)
+}

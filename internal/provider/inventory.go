@@ -1,0 +1,282 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// providerModel is the provider block.
+type providerModel struct {
+	connectionModel
+	Host  types.String `tfsdk:"host"`
+	Hosts types.Map    `tfsdk:"hosts"` // of hostModel
+}
+
+// hostModel is one Mac in `hosts`.
+type hostModel struct {
+	connectionModel
+	Address types.String `tfsdk:"address"`
+}
+
+// connectionModel is what can be said of a Mac, or of all of them.
+type connectionModel struct {
+	Port           types.Int64    `tfsdk:"port"`
+	User           types.String   `tfsdk:"user"`
+	PrivateKey     types.String   `tfsdk:"private_key"`
+	PrivateKeyFile types.String   `tfsdk:"private_key_file"`
+	Passphrase     types.String   `tfsdk:"private_key_passphrase"`
+	AgentSocket    types.String   `tfsdk:"agent_socket"`
+	Password       types.String   `tfsdk:"password"`
+	SudoPassword   types.String   `tfsdk:"sudo_password"`
+	HostKey        types.String   `tfsdk:"host_key"`
+	KnownHosts     []types.String `tfsdk:"known_hosts_files"`
+	ConnectTimeout types.String   `tfsdk:"connect_timeout"`
+	CommandTimeout types.String   `tfsdk:"command_timeout"`
+}
+
+func providerAttributes() map[string]schema.Attribute {
+	attributes := connectionAttributes("")
+	attributes["host"] = schema.StringAttribute{
+		Optional: true,
+		MarkdownDescription: "The Mac of resources that do not say `host`: a name in `hosts`, or else the address of a Mac. " +
+			"Default: `MACOS_HOST`, or the only Mac in `hosts`.",
+	}
+	of := connectionAttributes(" Default: as for all Macs.")
+	of["address"] = schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: "Host name or IP address. Default: the Mac's name in `hosts`.",
+	}
+	attributes["hosts"] = schema.MapNestedAttribute{
+		Optional: true,
+		MarkdownDescription: "The Macs, by the names that resources use in `host`. A name cannot contain a slash. Renaming a Mac " +
+			"here replaces its resources.",
+		NestedObject: schema.NestedAttributeObject{Attributes: of},
+	}
+	return attributes
+}
+
+// connectionAttributes are described once, for all Macs and for one: suffix says what the latter falls back to.
+func connectionAttributes(suffix string) map[string]schema.Attribute {
+	fallback := func(otherwise string) string {
+		if suffix != "" {
+			return suffix
+		}
+		return otherwise
+	}
+	text := func(description, otherwise string) schema.StringAttribute {
+		return schema.StringAttribute{Optional: true, MarkdownDescription: description + fallback(otherwise)}
+	}
+	secret := func(description, otherwise string) schema.StringAttribute {
+		a := text(description, otherwise)
+		a.Sensitive = true
+		return a
+	}
+	return map[string]schema.Attribute{
+		"port": schema.Int64Attribute{
+			Optional:            true,
+			Validators:          []validator.Int64{int64validator.Between(1, 65535)},
+			MarkdownDescription: "Port of the SSH server." + fallback(" Default: `MACOS_PORT`, or 22."),
+		},
+		"user": text("User to log in as: root, or one who may use sudo.",
+			" Default: `MACOS_USER`, or the name of the user who runs Terraform."),
+		"private_key": secret("Text of a private key. When a key is given here or in `private_key_file`, no other is offered.",
+			" Default: `MACOS_PRIVATE_KEY`."),
+		"private_key_file": text("File that holds a private key.",
+			" Default: `MACOS_PRIVATE_KEY_FILE`; without any key, those of the SSH agent, and `id_ed25519`, `id_ecdsa` and `id_rsa` in `~/.ssh`."),
+		"private_key_passphrase": secret("Passphrase of the private key, if it is encrypted.", " Default: `MACOS_PRIVATE_KEY_PASSPHRASE`."),
+		"agent_socket":           text("Socket of the SSH agent.", " Default: `SSH_AUTH_SOCK`."),
+		"password":               secret("Password of the user, where the SSH server asks for one.", " Default: `MACOS_PASSWORD`."),
+		"sudo_password": secret("Password for sudo, where it asks for one. It reaches sudo's standard input and nothing else.",
+			" Default: `MACOS_SUDO_PASSWORD`."),
+		"host_key": text("The one host key that is accepted, as in known_hosts: `ssh-ed25519 AAAA...`.",
+			" Default: `MACOS_HOST_KEY`, or what the known_hosts files say."),
+		"known_hosts_files": schema.ListAttribute{
+			Optional:    true,
+			ElementType: types.StringType,
+			MarkdownDescription: "Files of known host keys." +
+				fallback(" Default: `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`."),
+		},
+		"connect_timeout": text("How long connecting may take, from the name look-up until sudo has answered, such as `30s`.",
+			" Default: `10s`."),
+		"command_timeout": text("How long one step on a Mac may take, such as `5m`.", " Default: `2m`."),
+	}
+}
+
+// inventory is the Macs that the configuration names.
+type inventory struct {
+	open     bool                    // `hosts` is not known yet: there may be others
+	macs     map[string]*remote.Host // a nil Host is one whose address is not known yet
+	fallback string                  // the Mac of resources without `host`; "": there is none
+}
+
+// newInventory makes the Macs of the provider block. It dials none.
+func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnostics) *inventory {
+	inv := &inventory{macs: map[string]*remote.Host{}, open: config.Hosts.IsUnknown()}
+	defaults := config.connectionModel.withEnvironment()
+	for name, value := range config.Hosts.Elements() {
+		at := path.Root("hosts").AtMapKey(name)
+		if value.IsUnknown() {
+			inv.macs[name] = nil
+			continue
+		}
+		var host hostModel
+		if object, ok := value.(types.Object); ok {
+			diags.Append(object.As(ctx, &host, basetypes.ObjectAsOptions{})...)
+		}
+		if name == "" || strings.ContainsAny(name, "/ \t\n") {
+			diags.AddAttributeError(at, "Invalid Name of a Mac", "A name is not empty and has no slash or blank, for it is part of import IDs.")
+			continue
+		}
+		if host.Address.IsNull() {
+			host.Address = types.StringValue(name)
+		}
+		inv.macs[name] = newHost(name, host.Address, host.connectionModel.or(defaults), at, diags)
+	}
+
+	fallback := config.Host
+	if fallback.IsNull() {
+		fallback = env("MACOS_HOST")
+	}
+	switch {
+	case !fallback.IsNull() && !fallback.IsUnknown():
+		inv.fallback = fallback.ValueString()
+		if _, ok := inv.macs[inv.fallback]; !ok {
+			inv.macs[inv.fallback] = newHost(inv.fallback, fallback, defaults, path.Root("host"), diags)
+		}
+	case len(inv.macs) == 1:
+		for name := range inv.macs {
+			inv.fallback = name
+		}
+	}
+	return inv
+}
+
+// names are the Macs' names, for messages.
+func (inv *inventory) names() string {
+	if len(inv.macs) == 0 {
+		return "The provider block names no Mac: set host or hosts."
+	}
+	return "It has: " + strings.Join(slices.Sorted(maps.Keys(inv.macs)), ", ") + "."
+}
+
+// newHost returns nil when something about the connection is not known yet.
+func newHost(name string, address types.String, c connectionModel, at path.Path, diags *diag.Diagnostics) *remote.Host {
+	if address.IsUnknown() || c.unknown() {
+		return nil
+	}
+	t := remote.Target{
+		Name: name, Address: address.ValueString(), Port: int(c.Port.ValueInt64()), User: c.User.ValueString(),
+		PrivateKey: c.PrivateKey.ValueString(), Passphrase: c.Passphrase.ValueString(), Agent: c.AgentSocket.ValueString(),
+		Password: c.Password.ValueString(), SudoPassword: c.SudoPassword.ValueString(), HostKey: c.HostKey.ValueString(),
+		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
+		CommandTimeout: duration(c.CommandTimeout, at.AtName("command_timeout"), diags),
+	}
+	for _, file := range c.KnownHosts {
+		t.KnownHosts = append(t.KnownHosts, home(file.ValueString()))
+	}
+	if t.PrivateKey == "" && c.PrivateKeyFile.ValueString() != "" {
+		key, err := os.ReadFile(home(c.PrivateKeyFile.ValueString()))
+		if err != nil {
+			diags.AddAttributeError(at.AtName("private_key_file"), fmt.Sprintf("Unable to Read the Private Key for %q", name), err.Error())
+		}
+		t.PrivateKey = string(key)
+	}
+	return remote.NewHost(t)
+}
+
+// home replaces a leading ~/ by the home folder.
+func home(file string) string {
+	if rest, ok := strings.CutPrefix(file, "~/"); ok {
+		if dir, err := os.UserHomeDir(); err == nil {
+			return dir + "/" + rest
+		}
+	}
+	return file
+}
+
+// duration is 0, which stands for the default, when nothing is set.
+func duration(s types.String, at path.Path, diags *diag.Diagnostics) time.Duration {
+	if s.ValueString() == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(s.ValueString())
+	if err != nil || d <= 0 {
+		diags.AddAttributeError(at, "Invalid Duration", fmt.Sprintf("%q is not a duration above zero, such as 30s or 2m.", s.ValueString()))
+	}
+	return d
+}
+
+// withEnvironment fills in, from the environment, what is not set.
+func (c connectionModel) withEnvironment() connectionModel {
+	port := types.Int64Null()
+	if n, err := strconv.ParseInt(os.Getenv("MACOS_PORT"), 10, 64); err == nil {
+		port = types.Int64Value(n)
+	}
+	return c.or(connectionModel{
+		Port: port, User: env("MACOS_USER"), PrivateKey: env("MACOS_PRIVATE_KEY"), PrivateKeyFile: env("MACOS_PRIVATE_KEY_FILE"),
+		Passphrase: env("MACOS_PRIVATE_KEY_PASSPHRASE"), Password: env("MACOS_PASSWORD"),
+		SudoPassword: env("MACOS_SUDO_PASSWORD"), HostKey: env("MACOS_HOST_KEY"),
+	})
+}
+
+func env(name string) types.String {
+	if v := os.Getenv(name); v != "" {
+		return types.StringValue(v)
+	}
+	return types.StringNull()
+}
+
+// or takes from d what c leaves open. A key is taken as a whole: its text, its file and its passphrase belong together.
+func (c connectionModel) or(d connectionModel) connectionModel {
+	if c.PrivateKey.IsNull() && c.PrivateKeyFile.IsNull() {
+		c.PrivateKey, c.PrivateKeyFile = d.PrivateKey, d.PrivateKeyFile
+		c.Passphrase = first(c.Passphrase, d.Passphrase)
+	}
+	if c.Port.IsNull() {
+		c.Port = d.Port
+	}
+	if c.KnownHosts == nil {
+		c.KnownHosts = d.KnownHosts
+	}
+	c.User = first(c.User, d.User)
+	c.AgentSocket = first(c.AgentSocket, d.AgentSocket)
+	c.Password = first(c.Password, d.Password)
+	c.SudoPassword = first(c.SudoPassword, d.SudoPassword)
+	c.HostKey = first(c.HostKey, d.HostKey)
+	c.ConnectTimeout = first(c.ConnectTimeout, d.ConnectTimeout)
+	c.CommandTimeout = first(c.CommandTimeout, d.CommandTimeout)
+	return c
+}
+
+func first(a, b types.String) types.String {
+	if a.IsNull() {
+		return b
+	}
+	return a
+}
+
+func (c connectionModel) unknown() bool {
+	for _, s := range append(c.KnownHosts, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.AgentSocket, c.Password,
+		c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout) {
+		if s.IsUnknown() {
+			return true
+		}
+	}
+	return c.Port.IsUnknown()
+}

@@ -1,0 +1,148 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// onMac is embedded by every resource: which Macs there are, and the attribute `host` that says which one is meant.
+type onMac struct{ inventory *inventory }
+
+// Configure takes the inventory over from the provider. It is called without one before the provider is configured.
+func (m *onMac) Configure(_ context.Context, req resource.ConfigureRequest, _ *resource.ConfigureResponse) {
+	if inv, ok := req.ProviderData.(*inventory); ok {
+		m.inventory = inv
+	}
+}
+
+// mac returns the Mac of this name; nil, without an error, when it is not known yet how to reach it.
+func (m *onMac) mac(host types.String, diags *diag.Diagnostics) *remote.Host {
+	if host.IsUnknown() || m.inventory == nil {
+		return nil
+	}
+	h, ok := m.inventory.macs[host.ValueString()]
+	if !ok && !m.inventory.open {
+		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unknown Mac %q", host.ValueString()),
+			"The provider block has no Mac of this name. "+m.inventory.names())
+	}
+	return h
+}
+
+// planHost sets the planned `host` of a resource that leaves it to the provider, and asks for replacement when the Mac is
+// another one than before.
+func (m *onMac) planHost(ctx context.Context, config tfsdk.Config, state tfsdk.State, resp *resource.ModifyPlanResponse) {
+	if m.inventory == nil {
+		return
+	}
+	at := path.Root("host")
+	var configured, before, planned types.String
+	resp.Diagnostics.Append(config.GetAttribute(ctx, at, &configured)...)
+	resp.Diagnostics.Append(resp.Plan.GetAttribute(ctx, at, &planned)...)
+	if !state.Raw.IsNull() {
+		resp.Diagnostics.Append(state.GetAttribute(ctx, at, &before)...)
+	}
+	if configured.IsNull() {
+		if m.inventory.fallback == "" {
+			resp.Diagnostics.AddAttributeError(at, "Missing Name of a Mac",
+				"There is more than one Mac, or none, so this resource must say which one it is on. "+m.inventory.names())
+			return
+		}
+		planned = types.StringValue(m.inventory.fallback)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, at, planned)...)
+	}
+	if !before.IsNull() && !before.Equal(planned) {
+		resp.RequiresReplace = append(resp.RequiresReplace, at)
+	}
+}
+
+// hostAttribute is `host` in every resource's schema.
+func hostAttribute() schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional: true,
+		Computed: true,
+		MarkdownDescription: "The Mac, by its name in the provider's `hosts`. Default: the provider's `host`, or its only Mac. " +
+			"Changing it replaces the resource.",
+	}
+}
+
+// driftAttribute is `drift` in every resource's schema: known to be empty in every plan, so that whatever is found
+// shows up there as lines that will go away.
+func driftAttribute(kinds string) schema.ListAttribute {
+	return schema.ListAttribute{
+		Computed:    true,
+		ElementType: types.StringType,
+		MarkdownDescription: "How the Mac differs from what was applied, in sentences; empty after every apply. Here appear: " + kinds + ". " +
+			"A plan shows each as a line that goes away.",
+	}
+}
+
+var hostIdentity = identityschema.StringAttribute{RequiredForImport: true, Description: "The Mac, by its name in the provider's hosts."}
+
+// identityOf is the identity of every resource: the Mac, and what the resource is called there.
+func identityOf(name, description string) identityschema.Schema {
+	return identityschema.Schema{Attributes: map[string]identityschema.Attribute{
+		"host": hostIdentity,
+		name:   identityschema.StringAttribute{RequiredForImport: true, Description: description},
+	}}
+}
+
+// importOnMac takes an import ID HOST/NAME, split at the first slash, or an identity.
+func importOnMac(ctx context.Context, name string, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	var host, what types.String
+	if req.ID != "" {
+		h, n, ok := strings.Cut(req.ID, "/")
+		if !ok || h == "" || n == "" {
+			resp.Diagnostics.AddError("Invalid Import ID", fmt.Sprintf("%q is not HOST/%s, such as mini-01/%s.",
+				req.ID, strings.ToUpper(name), map[string]string{"name": "com.acme.ssh", "label": "com.acme.agent"}[name]))
+			return
+		}
+		host, what = types.StringValue(h), types.StringValue(n)
+	} else {
+		resp.Diagnostics.Append(req.Identity.GetAttribute(ctx, path.Root("host"), &host)...)
+		resp.Diagnostics.Append(req.Identity.GetAttribute(ctx, path.Root(name), &what)...)
+	}
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("host"), host)...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root(name), what)...)
+}
+
+// setIdentity records a resource's identity; a CLI that knows none (Terraform before 1.12) gives nil.
+func setIdentity(ctx context.Context, identity *tfsdk.ResourceIdentity, host types.String, name string, value types.String) diag.Diagnostics {
+	if identity == nil {
+		return nil
+	}
+	diags := identity.SetAttribute(ctx, path.Root("host"), host)
+	diags.Append(identity.SetAttribute(ctx, path.Root(name), value)...)
+	return diags
+}
+
+// stringList is a list attribute's value; nil makes an empty list.
+func stringList(lines []string) types.List {
+	values := make([]attr.Value, len(lines))
+	for i, line := range lines {
+		values[i] = types.StringValue(line)
+	}
+	return types.ListValueMust(types.StringType, values)
+}
+
+// stringsOf is the reverse; a null or unknown list has none.
+func stringsOf(list types.List) []string {
+	var lines []string
+	for _, v := range list.Elements() {
+		if s, ok := v.(types.String); ok {
+			lines = append(lines, s.ValueString())
+		}
+	}
+	return lines
+}

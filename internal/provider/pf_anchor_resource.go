@@ -1,0 +1,331 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
+)
+
+var (
+	_ resource.ResourceWithConfigure   = (*pfAnchorResource)(nil)
+	_ resource.ResourceWithIdentity    = (*pfAnchorResource)(nil)
+	_ resource.ResourceWithImportState = (*pfAnchorResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*pfAnchorResource)(nil)
+)
+
+// pfAnchorResource is macos_pf_anchor: the resource to copy from when a new one is started.
+type pfAnchorResource struct{ onMac }
+
+type pfAnchorModel struct {
+	Host        types.String `tfsdk:"host"`
+	Name        types.String `tfsdk:"name"`
+	Rules       types.String `tfsdk:"rules"`
+	File        types.String `tfsdk:"file"`
+	LoadedRules types.List   `tfsdk:"loaded_rules"`
+	PFEnabled   types.Bool   `tfsdk:"pf_enabled"`
+	Drift       types.List   `tfsdk:"drift"`
+}
+
+// seen is what the state knows of the anchor, for the Mac to compare with.
+func (m *pfAnchorModel) seen() pfctl.Seen {
+	seen := pfctl.Seen{Exists: !m.Rules.IsNull(), Loaded: stringsOf(m.LoadedRules)}
+	if seen.Exists {
+		seen.Text = pfctl.Terminated(m.Rules.ValueString())
+	}
+	return seen
+}
+
+// observe fills in what was found. The text stays as the user wrote it where the file differs in the last newline only.
+func (m *pfAnchorModel) observe(s *pfctl.Survey) {
+	a := s.Anchor(m.Name.ValueString())
+	switch {
+	case !a.Exists:
+		m.Rules = types.StringNull()
+	case m.Rules.IsNull() || a.Text != pfctl.Terminated(m.Rules.ValueString()):
+		m.Rules = types.StringValue(a.Text)
+	}
+	m.File = types.StringValue(a.File)
+	m.LoadedRules = stringList(a.Loaded)
+	m.PFEnabled = types.BoolValue(s.Enabled)
+	m.Drift = stringList(s.Drift(a.Name))
+}
+
+func (r *pfAnchorResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = "macos_pf_anchor"
+}
+
+func (r *pfAnchorResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "The rules of one pf anchor: on disk, loaded in the kernel, and called from the main ruleset. " +
+			"Each of the three is read back from the Mac and repaired by itself.\n\n" +
+			"An anchor named directly under `com.apple/`, such as `com.apple/250.mine`, is called by the `/etc/pf.conf` that macOS " +
+			"ships, and needs no change there; `macos_pf` loads it at boot. Any other name gets its lines in a marked block in " +
+			"`/etc/pf.conf`, and every other byte of that file stays. The anchors in that block are called in the order of their names, " +
+			"after the file's own rules.\n\n" +
+			"~> **The rules are exhaustive.** The anchor holds these rules and no others. An anchor that already holds rules or " +
+			"has a file is never taken over, unless it is exactly what is wanted: import it first.\n\n" +
+			"~> **Calling a new anchor reloads the main ruleset** from `/etc/pf.conf`, which drops the calls that Internet " +
+			"Sharing, virtual machines or VPNs inserted since. The plan warns of it. Later changes touch only the anchor itself.\n\n" +
+			"This resource does not enable pf; see `macos_pf`. Destroying it removes its rules, its file and its lines, and leaves connections " +
+			"that are open as they are.",
+		Attributes: map[string]schema.Attribute{
+			"host": hostAttribute(),
+			"name": schema.StringAttribute{
+				Required:      true,
+				Validators:    []validator.String{anchorName{}},
+				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
+				MarkdownDescription: "Name of the anchor: parts joined by `/`, of letters, digits, dots, hyphens and underscores. " +
+					"Changing it replaces the resource.",
+			},
+			"rules": schema.StringAttribute{
+				Required:   true,
+				Validators: []validator.String{stringvalidator.LengthBetween(1, 1<<18), ruleText{}},
+				MarkdownDescription: "The rules, in the language of pf.conf(5): at most 256 KiB. They are the file, byte for byte, with a " +
+					"newline at the end if there is none. Every plan that changes them has the Mac's own pfctl read them first. " +
+					"Options (`set ...`) and anchors with a body in braces are refused, since they have no effect inside an anchor.",
+			},
+			"file": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "Path of the file with the rules on the Mac.",
+			},
+			"loaded_rules": schema.ListAttribute{
+				Computed:    true,
+				ElementType: types.StringType,
+				MarkdownDescription: "The rules that the kernel holds, as `pfctl -a NAME -sr` and then `-sn` print them. A plan shows which of " +
+					"them come and go.",
+			},
+			"pf_enabled": schema.BoolAttribute{
+				Computed:            true,
+				MarkdownDescription: "Whether pf is enabled on the Mac. While it is not, no rule has any effect.",
+			},
+			"drift": driftAttribute("a wrong owner or mode of the file, and a call that is missing from the main ruleset or from `/etc/pf.conf`"),
+		},
+	}
+}
+
+func (r *pfAnchorResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identityOf("name", "Name of the anchor.")
+}
+
+// ModifyPlan asks the Mac what would happen: whether pfctl takes the rules and what they load to, whether the anchor is free
+// to be created, and whether the main ruleset has to be loaded.
+func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() {
+		return
+	}
+	r.planHost(ctx, req.Config, req.State, resp)
+	var plan, state pfAnchorModel
+	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
+	creates := req.State.Raw.IsNull()
+	if !creates {
+		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	}
+	if resp.Diagnostics.HasError() || plan.Name.IsUnknown() {
+		return
+	}
+	creates = creates || !plan.Name.Equal(state.Name) || !plan.Host.Equal(state.Host)
+	name := plan.Name.ValueString()
+	plan.File, plan.Drift = types.StringValue(pfctl.FileOf(name)), stringList(nil)
+	plan.LoadedRules, plan.PFEnabled = types.ListUnknown(types.StringType), types.BoolUnknown()
+	defer func() { resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...) }()
+
+	mac := r.mac(plan.Host, &resp.Diagnostics)
+	if mac == nil || plan.Rules.IsUnknown() {
+		return
+	}
+	summary := fmt.Sprintf("Unable to Plan pf Anchor %q", name)
+	s, err := pfctl.Look(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), summary, err)
+		return
+	}
+	a := s.Anchor(name)
+	want := a.Expected
+	if !a.Exists || a.Text != pfctl.Terminated(plan.Rules.ValueString()) {
+		if want, err = pfctl.Check(ctx, mac, name, plan.Rules.ValueString()); err != nil {
+			explain(&resp.Diagnostics, path.Root("host"), summary, err)
+			return
+		}
+	}
+	if refused(&resp.Diagnostics, mac.Name(), want); resp.Diagnostics.HasError() {
+		return
+	}
+	if creates && !adoptable(a, plan.Rules.ValueString(), want) {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("pf Anchor %q Exists", name),
+			fmt.Sprintf("On %s there is such an anchor, and it is not what this configuration wants. It is not taken over silently.\n\n%s\n\n"+
+				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s/%s'", mac.Name(), found(a), mac.Name(), name))
+		return
+	}
+
+	switch {
+	case want.Matches(a.Loaded):
+		plan.LoadedRules = stringList(a.Loaded)
+	case want.Exact:
+		plan.LoadedRules = stringList(want.Lines)
+	}
+	if !creates && plan.Rules.Equal(state.Rules) && plan.LoadedRules.Equal(state.LoadedRules) && plan.Drift.Equal(state.Drift) {
+		plan.PFEnabled = state.PFEnabled
+	}
+	r.warn(&resp.Diagnostics, s, mac.Name(), name, want, creates)
+}
+
+// refused turns what pfctl would not take, or would take and ignore, into errors at `rules`.
+func refused(diags *diag.Diagnostics, mac string, want pfctl.Rules) {
+	at := path.Root("rules")
+	switch {
+	case want.Err != nil:
+		diags.AddAttributeError(at, "pfctl Refuses the Rules", fmt.Sprintf("pfctl on %s says:\n\n%s\n\nNothing was changed there.", mac, indent(want.Err.Error())))
+	case len(want.Set) > 0:
+		diags.AddAttributeError(at, "Option Inside an Anchor", fmt.Sprintf("pfctl accepts this in an anchor and ignores it:\n\n%s\n\n"+
+			"Options hold for the whole Mac, and belong into its /etc/pf.conf.", indent(strings.Join(want.Set, "\n"))))
+	case want.Inline:
+		diags.AddAttributeError(at, "Anchor With a Body Inside an Anchor", "pfctl accepts an anchor with a body in braces here, but by its ancestor's "+
+			"source the kernel would then look for that body in another place, and never evaluate it. Make it a macos_pf_anchor of its own, "+
+			"and call it by name.")
+	}
+}
+
+// adoptable reports whether an anchor is free, or holds exactly what is wanted already, as after an apply that was cut short.
+func adoptable(a *pfctl.Anchor, rules string, want pfctl.Rules) bool {
+	return (!a.Exists || a.Text == pfctl.Terminated(rules)) && (len(a.Loaded) == 0 || want.Matches(a.Loaded))
+}
+
+// warn says what a user should know before agreeing to the plan.
+func (r *pfAnchorResource) warn(diags *diag.Diagnostics, s *pfctl.Survey, mac, name string, want pfctl.Rules, creates bool) {
+	if s.Plan(name, want).Main {
+		lost := "At the moment there are none."
+		if len(s.Lost) > 0 {
+			lost = "These are there now:\n\n" + indent(strings.Join(s.Lost, "\n"))
+		}
+		diags.AddAttributeWarning(path.Root("name"), fmt.Sprintf("The Main Ruleset of %s Will Be Loaded", mac),
+			fmt.Sprintf("The main ruleset does not call anchor %q yet, so /etc/pf.conf will be loaded. That drops rules and calls that are "+
+				"not in the file, which Internet Sharing, virtual machines and VPNs insert. %s", name, lost))
+	}
+	if creates {
+		return // what enables pf at boot may be created by the same apply
+	}
+	switch {
+	case !s.EnabledAtBoot():
+		diags.AddAttributeWarning(path.Root("name"), fmt.Sprintf("pf Will Be Disabled on %s After a Reboot", mac),
+			fmt.Sprintf("Nothing in /Library/LaunchDaemons there enables pf, so after the next reboot anchor %q may have no effect. "+
+				"A macos_pf resource takes care of that.", name))
+	case !s.LoadedAtBoot(name) && pfctl.Reached(name):
+		diags.AddAttributeWarning(path.Root("name"), fmt.Sprintf("pf Anchor %q Will Be Empty After a Reboot", name),
+			fmt.Sprintf("macOS calls com.apple/*, but loads nothing into %s at boot, and nothing in /Library/LaunchDaemons on %s does. "+
+				"A macos_pf resource takes care of that.", name, mac))
+	}
+}
+
+func (r *pfAnchorResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan pfAnchorModel
+	if resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
+		return
+	}
+	if r.apply(ctx, &plan, pfctl.Seen{}, &resp.Diagnostics) {
+		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+		resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, plan.Host, "name", plan.Name)...)
+	}
+}
+
+func (r *pfAnchorResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state pfAnchorModel
+	if resp.Diagnostics.Append(req.State.Get(ctx, &state)...); resp.Diagnostics.HasError() {
+		return
+	}
+	mac := r.mac(state.Host, &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	s, err := pfctl.Look(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Read pf Anchor %q", state.Name.ValueString()), err)
+		return
+	}
+	if s.Anchor(state.Name.ValueString()).Gone() {
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	state.observe(s)
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "name", state.Name)...)
+}
+
+func (r *pfAnchorResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan, state pfAnchorModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if r.apply(ctx, &plan, state.seen(), &resp.Diagnostics) {
+		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+		resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, plan.Host, "name", plan.Name)...)
+	}
+}
+
+// apply carries the plan out and fills it with what is there then. It reports whether there is a state to keep.
+func (r *pfAnchorResource) apply(ctx context.Context, plan *pfAnchorModel, seen pfctl.Seen, diags *diag.Diagnostics) bool {
+	mac := r.mac(plan.Host, diags)
+	if mac == nil {
+		return false
+	}
+	name := plan.Name.ValueString()
+	s, err := pfctl.Apply(ctx, mac, name, plan.Rules.ValueString(), seen)
+	if err != nil {
+		explainPF(diags, path.Root("rules"), fmt.Sprintf("Unable to Load pf Anchor %q", name), err, mac.Name(), name, s)
+		return false
+	}
+	promised := plan.LoadedRules
+	plan.observe(s)
+	if got := stringsOf(plan.LoadedRules); !promised.IsUnknown() && !slices.Equal(got, stringsOf(promised)) {
+		diags.AddAttributeError(path.Root("rules"), fmt.Sprintf("pf Anchor %q Holds Other Rules Than Planned", name),
+			fmt.Sprintf("They were loaded on %s, but are not those that its pfctl foretold: something that the rules depend on, such as an "+
+				"interface's address, may have changed meanwhile. Loaded now:\n\n%s\n\nRun plan again to see whether that is what you want.",
+				mac.Name(), indent(strings.Join(got, "\n"))))
+	}
+	return true
+}
+
+func (r *pfAnchorResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state pfAnchorModel
+	if resp.Diagnostics.Append(req.State.Get(ctx, &state)...); resp.Diagnostics.HasError() {
+		return
+	}
+	mac := r.mac(state.Host, &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	name := state.Name.ValueString()
+	s, err := pfctl.Remove(ctx, mac, name, state.seen())
+	if err != nil {
+		explainPF(&resp.Diagnostics, path.Root("name"), fmt.Sprintf("Unable to Remove pf Anchor %q", name), err, mac.Name(), name, s)
+		return
+	}
+	switch a := s.Anchor(name); {
+	case a.Exists:
+		resp.Diagnostics.AddWarning(fmt.Sprintf("The File of pf Anchor %q Was Emptied, Not Removed", name),
+			fmt.Sprintf("A line of /etc/pf.conf on %s that is not ours loads %s. Without that file, macOS would not load its main ruleset at boot. "+
+				"Remove the line, then the file.", mac.Name(), a.File))
+	case len(s.Calls(name)) > 0 && !pfctl.Reached(name):
+		resp.Diagnostics.AddWarning(fmt.Sprintf("The Main Ruleset of %s Still Calls pf Anchor %q", mac.Name(), name),
+			"The anchor has no rules any more, so the call has no effect, and it goes with the next reboot. Loading the main ruleset "+
+				"now would have dropped these, which are not in /etc/pf.conf:\n\n"+indent(strings.Join(s.Lost, "\n")))
+	}
+}
+
+func (r *pfAnchorResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	importOnMac(ctx, "name", req, resp)
+}

@@ -1,0 +1,87 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+)
+
+// Whoever asks while a question is under way gets the same answer.
+func TestAskShares(t *testing.T) {
+	h := NewHost(Target{})
+	asked, release := 0, make(chan struct{})
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for range 20 {
+		all.Go(func() {
+			got, err := Ask(t.Context(), h, "n", func(context.Context) (int, error) {
+				mu.Lock()
+				asked++
+				mu.Unlock()
+				<-release
+				return 7, nil
+			})
+			if got != 7 || err != nil {
+				t.Errorf("got %d, %v", got, err)
+			}
+		})
+	}
+	close(release)
+	all.Wait()
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// An answer from before a write is not kept, not even one that was under way.
+func TestAskForgets(t *testing.T) {
+	h := NewHost(Target{})
+	n := 0
+	ask := func(during func()) int {
+		got, err := Ask(t.Context(), h, "n", func(context.Context) (int, error) { n++; during(); return n, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	nothing := func() {}
+	if a, b := ask(nothing), ask(nothing); a != 1 || b != 1 {
+		t.Errorf("got %d and %d, want the first answer twice", a, b)
+	}
+	h.forget()
+	if got := ask(h.forget); got != 2 {
+		t.Errorf("got %d after a write, want 2", got)
+	}
+	if got := ask(nothing); got != 3 {
+		t.Errorf("got %d after a write during the question, want 3", got)
+	}
+}
+
+// An error is not kept, and one that is due to another caller's giving up is not shared.
+func TestAskErrors(t *testing.T) {
+	h := NewHost(Target{})
+	broken := errors.New("broken")
+	if _, err := Ask(t.Context(), h, "n", func(context.Context) (int, error) { return 0, broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	impatient, giveUp := context.WithCancel(t.Context())
+	started := make(chan struct{})
+	go func() {
+		_, _ = Ask(impatient, h, "n", func(ctx context.Context) (int, error) {
+			close(started)
+			<-ctx.Done()
+			return 0, ctx.Err()
+		})
+	}()
+	<-started
+	patient := make(chan int)
+	go func() {
+		got, _ := Ask(t.Context(), h, "n", func(context.Context) (int, error) { return 5, nil })
+		patient <- got
+	}()
+	giveUp()
+	if got := <-patient; got != 5 {
+		t.Errorf("got %d, want 5", got)
+	}
+}
