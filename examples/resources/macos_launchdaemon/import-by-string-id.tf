@@ -1,0 +1,4 @@
+import {
+  to = macos_launchdaemon.agent
+  id = "mini-01/com.acme.agent"
+}

@@ -1,0 +1,6 @@
+import {
+  to = macos_pf.mini
+  identity = {
+    host = "mini-01"
+  }
+}

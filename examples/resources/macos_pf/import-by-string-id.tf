@@ -1,0 +1,4 @@
+import {
+  to = macos_pf.mini
+  id = "mini-01"
+}
