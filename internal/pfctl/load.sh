@@ -26,7 +26,8 @@ same "$D/old.rules" "$D/now.rules" || stop 20
 # Acceptable, and room for it?
 /sbin/pfctl -q -o none -n -a "$name" -f - <"$D/rules" || stop 22
 if [ "$conf" = main ]; then /sbin/pfctl -q -n -f "$D/conf.load" || stop 23; fi
-/bin/mkdir -p "${file%/*}" && stage "$D/rules" "$staged" || stop 24
+/bin/mkdir -p "${file%/*}" || stop 24
+stage "$D/rules" "$staged" || stop 24
 [ "$conf" = no ] || stage "$D/conf" /etc/.pf.conf.new || stop 24
 
 # The kernel, then the disk.

@@ -87,7 +87,7 @@ func asLoaded(out []byte) Rules {
 
 // ruleLine is a line that begins as a rule does; whatever else pfctl prints is a message.
 var ruleLine = regexp.MustCompile(
-	`^(no |pass|block|scrub|nat|rdr|binat|anchor|antispoof|dummynet|load anchor|altq|queue|match)`)
+	`^((no )?(nat|rdr|binat|scrub)|pass|block|anchor|antispoof|dummynet|load anchor|altq|queue)`)
 
 // sameLine reports whether a line of -nv and a loaded one are the same rule.
 func sameLine(nv, loaded string) bool {

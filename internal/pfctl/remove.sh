@@ -6,17 +6,18 @@ stop() {
 	exit "$1"
 }
 same() { /usr/bin/cmp -s "$1" "$2"; }
+stage() { /bin/cp "$1" "$2" && /usr/sbin/chown root:wheel "$2" && /bin/chmod 0644 "$2" && same "$1" "$2"; }
 
 if [ -f "$D/old" ]; then same "$D/old" "$file" || stop 20; else [ ! -e "$file" ] || stop 20; fi
 if [ "$conf" != no ]; then
 	same "$D/conf.old" /etc/pf.conf || stop 21
 	/sbin/pfctl -q -n -f "$D/conf" || stop 23
-	/bin/cp "$D/conf" /etc/.pf.conf.new && /usr/sbin/chown root:wheel /etc/.pf.conf.new &&
-		/bin/chmod 0644 /etc/.pf.conf.new && same "$D/conf" /etc/.pf.conf.new || stop 24
+	stage "$D/conf" /etc/.pf.conf.new || stop 24
 	/bin/mv -f /etc/.pf.conf.new /etc/pf.conf || stop 24
 	if [ "$conf" = main ]; then /sbin/pfctl -q -f /etc/pf.conf || stop 25; fi
 fi
-[ -n "$name" ] && /sbin/pfctl -q -a "$name" -F all || stop 25
+[ -n "$name" ] || stop 25 # without a name, -F all would be about the whole Mac
+/sbin/pfctl -q -a "$name" -F all || stop 25
 if [ "$keep" = yes ]; then : >"$file" || stop 24; else /bin/rm -f "$file" || stop 24; fi
 
 set -- "$name" # what follows is survey.sh

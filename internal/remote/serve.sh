@@ -33,9 +33,9 @@ client=$1
 say ready "$(/usr/bin/uname -s)" "$(/usr/bin/sw_vers -productVersion 2>/dev/null)" "$client"
 while IFS=' ' read -r seconds script files; do
 	D=
+	mine=
 	# $files is one word for each file: base64 holds neither blanks nor glob characters.
 	# shellcheck disable=SC2086
-	mine=
 	if [ "$seconds" != 0 ] && ! take "$seconds"; then
 		mine=
 		say busy "$(/usr/bin/readlink "$lock")"
