@@ -121,6 +121,15 @@ func differingKeys(a, b map[string]string) []string {
 	return slices.Sorted(maps.Keys(differ))
 }
 
+// Runs is the command that the file names, as words; "" when there is none.
+func (j *Job) Runs() string {
+	words := stringsIn(j.Plist.Get("ProgramArguments"))
+	if program, ok := j.Plist.Get("Program").(string); ok && (len(words) == 0 || words[0] != program) {
+		words = append([]string{program}, words...)
+	}
+	return strings.Join(words, " ")
+}
+
 func stringsIn(v plist.Value) []string {
 	array, _ := v.(plist.Array)
 	var all []string

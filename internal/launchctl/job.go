@@ -1,6 +1,7 @@
 package launchctl
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -56,16 +57,52 @@ func CheckLabel(label string) error {
 	return nil
 }
 
-// Matches reports whether the job's file means the same as the property list, and launchd holds just that.
-func (j *Job) Matches(want plist.Value) bool {
-	return j.Plist != nil && plist.Equal(j.Plist, want) && len(j.Drift()) == 0
+// Seen is a job as a plan saw it. The zero value is a job that is not there.
+type Seen struct {
+	// File is what the file means; nil: there is none; []byte: what it holds, when that is no property list.
+	File plist.Value
+	// Managed is true for a job that is ours, so that it may be loaded even without a file.
+	Managed bool
+}
+
+// Content is the file, as Seen has it.
+func (j *Job) Content() plist.Value {
+	switch {
+	case !j.Exists:
+		return nil
+	case j.Plist == nil:
+		return j.Bytes
+	default:
+		return j.Plist
+	}
+}
+
+// Adoptable reports whether the job is exactly what is wanted, or the file is and nothing is loaded, as after an
+// installation that was cut short.
+func (j *Job) Adoptable(want plist.Value) bool {
+	if j.Plist == nil || !plist.Equal(j.Plist, want) {
+		return false
+	}
+	return j.Loaded == nil || j.Loaded.Path == j.File && len(j.Loaded.differences(j.Plist)) == 0
+}
+
+// Trouble says, as part of a sentence, why a job that is loaded does not run; "" when there is no sign of that.
+func (j *Job) Trouble() string {
+	l := j.Loaded
+	switch {
+	case l == nil:
+		return ""
+	case strings.HasPrefix(l.LastExit, "78") || l.fields["job state"] == "spawn failed" || l.has("penalty box"):
+		return "launchd could not start its program (EX_CONFIG): see that the program exists, that its user does, and that its log files can be written"
+	case l.State == "spawn scheduled":
+		return "its program ended at once (last exit code " + l.LastExit + "), and launchd waits before it starts it again"
+	}
+	return ""
 }
 
 // Install makes data, a property list with this label, the job's file, loads it, and returns the job's Mac as it is then: a
-// Survey that knows no other job. Seen is the property list that the plan saw in the file, nil for no file: a file that
-// means anything else is ErrChanged, with the Mac as found, unless it is what is wanted already. So is a job that is loaded
-// without a file when seen is nil.
-func Install(ctx context.Context, h *remote.Host, label string, data []byte, seen plist.Value) (*Survey, error) {
+// Survey that knows no other job. A job that is neither as seen nor as wanted is ErrChanged, with the Mac as found.
+func Install(ctx context.Context, h *remote.Host, label string, data []byte, seen Seen) (*Survey, error) {
 	want, err := plist.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("launchctl: installing %s: %w: %w", label, ErrRefused, err)
@@ -78,14 +115,14 @@ func Install(ctx context.Context, h *remote.Host, label string, data []byte, see
 	switch {
 	case j.Foreign():
 		return s, fmt.Errorf("launchctl: installing %s: %w", label, ErrForeign)
-	case !j.as(seen) && !j.as(want):
+	case !j.as(seen) && !j.Adoptable(want):
 		return s, fmt.Errorf("launchctl: installing %s: %w", label, ErrChanged)
 	}
 	dict, _ := want.(plist.Dict)
 	run, _ := dict.Get("RunAtLoad").(bool)
 	keep, _ := dict.Get("KeepAlive").(bool)
 	disabled, _ := dict.Get("Disabled").(bool)
-	reload := j.Loaded == nil || j.Loaded.Path != j.File || len(j.Loaded.differences(dict)) > 0 || !j.as(want)
+	reload := j.Loaded == nil || j.Loaded.Path != j.File || len(j.Loaded.differences(dict)) > 0 || j.Plist == nil || !plist.Equal(j.Plist, want)
 	files := map[string][]byte{"plist": data}
 	if j.Exists {
 		files["old"] = j.Bytes
@@ -100,12 +137,16 @@ func Install(ctx context.Context, h *remote.Host, label string, data []byte, see
 	return parseSurvey(result.Records), nil
 }
 
-// as reports whether the file means v; nil is a file that does not exist, of a job that is not loaded either.
-func (j *Job) as(v plist.Value) bool {
-	if v == nil {
-		return j.Gone()
+// as reports whether the job is as it was seen. What launchd has loaded does not count, unless nothing was there at all.
+func (j *Job) as(seen Seen) bool {
+	switch file := seen.File.(type) {
+	case nil:
+		return !j.Exists && (seen.Managed || j.Loaded == nil)
+	case []byte:
+		return j.Exists && bytes.Equal(j.Bytes, file)
+	default:
+		return j.Plist != nil && plist.Equal(j.Plist, file)
 	}
-	return j.Exists && j.Plist != nil && plist.Equal(j.Plist, v)
 }
 
 // patience is how many half seconds to wait for the job's end: the time that launchd gives it before SIGKILL, and 15 seconds.
@@ -123,8 +164,8 @@ func (j *Job) patience() string {
 }
 
 // Remove stops the job and removes its file. Whether it is disabled stays as it is: that flag outlives a job. A job that is not there
-// is no error. Seen is as in Install; a job that was loaded from another file is somebody else's, and stays loaded.
-func Remove(ctx context.Context, h *remote.Host, label string, seen plist.Value) (*Survey, error) {
+// is no error. A job that was loaded from another file is somebody else's, and stays loaded.
+func Remove(ctx context.Context, h *remote.Host, label string, seen Seen) (*Survey, error) {
 	s, err := look(ctx, h, label)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
+	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
@@ -30,6 +31,7 @@ func because(err error) string {
 		changed *remote.ChangedHostKeyError
 		dial    *remote.DialError
 		lost    *remote.LostError
+		busy    *remote.BusyError
 		syntax  *pfctl.SyntaxError
 	)
 	switch {
@@ -43,10 +45,13 @@ func because(err error) string {
 		return fmt.Sprintf("The connection to %s was lost while a step was running there: %v.\n\n"+
 			"Whether that step was finished is unknown. Each step checks everything first and then changes one thing after the other, "+
 			"so that %s works either way. Run plan again: it reads what is there now.", lost.Host, lost.Err, lost.Host)
+	case errors.As(err, &busy):
+		return fmt.Sprintf("Another apply is changing %s: that of %s. This one waited as long as the provider's command_timeout and did nothing there. "+
+			"Run it again when the other has ended.", busy.Host, busy.Holder)
 	case errors.As(err, &syntax):
 		return "pfctl on the Mac says:\n\n" + indent(syntax.Error()) + "\n\nNothing was changed there."
 	}
-	for _, known := range pfOutcomes {
+	for _, known := range outcomes {
 		if errors.Is(err, known.err) {
 			return known.say + words(err)
 		}
@@ -54,8 +59,8 @@ func because(err error) string {
 	return ""
 }
 
-// pfOutcomes says what each failure of a pf script means for the Mac.
-var pfOutcomes = []struct {
+// outcomes says what each failure of a script means for the Mac.
+var outcomes = []struct {
 	err error
 	say string
 }{
@@ -66,6 +71,15 @@ var pfOutcomes = []struct {
 	{pfctl.ErrNotRestored, "The new rules were loaded, a later step failed, and then the old rules could not be loaded again. The Mac runs the new rules; " +
 		"its files are the old ones, so a reboot brings the old rules back. Run plan again to see what is there."},
 	{pfctl.ErrLoad, "pfctl accepted this when it was checked, but could not carry it out. What was loaded before is loaded now."},
+	{launchctl.ErrRefused, "This is not a property list that launchd loads. Nothing was changed on the Mac."},
+	{launchctl.ErrForeign, "An app has registered this job with macOS, which puts it back by itself. Nothing was changed on the Mac."},
+	{launchctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). The job is as it was before."},
+	{launchctl.ErrDraining, "The job was told to stop and did not end in time, so nothing was loaded, and its file is the old one. " +
+		"See with `launchctl print system/LABEL` what it is doing, then apply again."},
+	{launchctl.ErrNotRestored, "launchd did not load the new job, and when it was given the old file again, it did not load that either. The job is not " +
+		"running; its file is the old one."},
+	{launchctl.ErrLoad, "launchd did not load the job. The job is as it was before. launchd gives the same error for almost anything: " +
+		"see that the program exists, and that the label is not in use elsewhere."},
 }
 
 // words are what the Mac's own tools said.
@@ -147,6 +161,35 @@ func found(a *pfctl.Anchor) string {
 		loaded = "Loaded are:\n\n" + indent(shorten(strings.Join(a.Loaded, "\n")))
 	}
 	return text + "\n\n" + loaded
+}
+
+// explainJob is explain for what was done to a job. The Survey, nil when there is none, is the Mac as found.
+func explainJob(diags *diag.Diagnostics, summary string, err error, mac, label string, s *launchctl.Survey) {
+	if errors.Is(err, launchctl.ErrChanged) && s != nil {
+		diags.AddAttributeError(path.Root("label"), summary, fmt.Sprintf("Somebody changed the job on %s since this was planned, so nothing was done. %s\n\n"+
+			"Run plan again to decide with that in view.", mac, foundJob(s.Job(label))))
+		return
+	}
+	explain(diags, path.Root("label"), summary, err)
+}
+
+// foundJob shows a job as it is on the Mac. Its environment may hold secrets, and is left out by showing nothing of the content
+// but what it runs.
+func foundJob(j *launchctl.Job) string {
+	if j.Gone() {
+		return "It is gone."
+	}
+	text := "Its file " + j.File + " does not exist."
+	if j.Exists {
+		text = "Its file is " + j.File + "."
+		if runs := j.Runs(); runs != "" {
+			text = "Its file " + j.File + " runs:\n\n" + indent(shorten(runs))
+		}
+	}
+	if drift := j.Drift(); len(drift) > 0 {
+		text += "\n\nAbout it:\n\n" + indent(strings.Join(drift, "\n"))
+	}
+	return text
 }
 
 // shorten keeps the first forty lines.

@@ -117,13 +117,15 @@ func importOnMac(ctx context.Context, name string, req resource.ImportStateReque
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root(name), what)...)
 }
 
-// setIdentity records a resource's identity; a CLI that knows none (Terraform before 1.12) gives nil.
+// setIdentity records a resource's identity, in which name is "" where there is one resource for each Mac; a CLI that knows none (Terraform before 1.12) gives nil.
 func setIdentity(ctx context.Context, identity *tfsdk.ResourceIdentity, host types.String, name string, value types.String) diag.Diagnostics {
 	if identity == nil {
 		return nil
 	}
 	diags := identity.SetAttribute(ctx, path.Root("host"), host)
-	diags.Append(identity.SetAttribute(ctx, path.Root(name), value)...)
+	if name != "" {
+		diags.Append(identity.SetAttribute(ctx, path.Root(name), value)...)
+	}
 	return diags
 }
 

@@ -85,7 +85,7 @@ func (r *pfAnchorResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 			"host": hostAttribute(),
 			"name": schema.StringAttribute{
 				Required:      true,
-				Validators:    []validator.String{anchorName{}},
+				Validators:    []validator.String{named{what: "Anchor Name", check: pfctl.CheckName}},
 				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 				MarkdownDescription: "Name of the anchor: parts joined by `/`, of letters, digits, dots, hyphens and underscores. " +
 					"Changing it replaces the resource.",

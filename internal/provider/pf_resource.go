@@ -2,15 +2,23 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
+	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
 var (
@@ -30,6 +38,56 @@ type pfModel struct {
 	Drift   types.List   `tfsdk:"drift"`
 }
 
+// bootLabel is the label of the job that at_boot stands for.
+const bootLabel = "io.github.macos-fleet.pf"
+
+// bootJob is that job.
+var bootJob = plist.Dict{
+	{Key: "Label", Value: bootLabel},
+	{Key: "ProgramArguments", Value: plist.Array{"/bin/sh", "-c", pfctl.BootScript}},
+	{Key: "RunAtLoad", Value: true},
+}
+
+// pfOnMac is what macos_pf is about, as found.
+type pfOnMac struct {
+	pf  *pfctl.Survey
+	job *launchctl.Job
+}
+
+func lookAtPF(ctx context.Context, mac *remote.Host) (found pfOnMac, err error) {
+	if found.pf, err = pfctl.Look(ctx, mac); err != nil {
+		return found, err
+	}
+	jobs, err := launchctl.Look(ctx, mac)
+	if err != nil {
+		return found, err
+	}
+	found.job = jobs.Job(bootLabel)
+	return found, nil
+}
+
+// observe fills in what was found.
+func (m *pfModel) observe(found pfOnMac) {
+	m.AtBoot = types.BoolValue(found.job.Exists)
+	m.Enabled = types.BoolValue(found.pf.Enabled)
+	var drift []string
+	if !found.pf.Enabled {
+		drift = append(drift, "pf is disabled")
+	}
+	if !found.pf.Held {
+		drift = append(drift, "the enable reference is gone, so whoever else releases theirs can disable pf")
+	}
+	if found.job.Exists {
+		for _, d := range found.job.Drift() {
+			drift = append(drift, "boot job: "+d)
+		}
+		if !plist.Equal(found.job.Plist, bootJob) {
+			drift = append(drift, "boot job: "+found.job.File+" is not as it was installed")
+		}
+	}
+	m.Drift = stringList(drift)
+}
+
 func (r *pfResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "macos_pf"
 }
@@ -46,8 +104,8 @@ func (r *pfResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *r
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(true),
-				MarkdownDescription: "Whether a launchd job takes the reference again at boot, and loads the anchors under `com.apple/` that " +
-					"`macos_pf_anchor` manages (those of other names are loaded by lines in `/etc/pf.conf`). Default: `true`.",
+				MarkdownDescription: "Whether a launchd job, `" + bootLabel + "`, takes the reference again at boot, and loads the anchors under " +
+					"`com.apple/` that `macos_pf_anchor` manages (those of other names are loaded by lines in `/etc/pf.conf`). Default: `true`.",
 			},
 			"enabled": schema.BoolAttribute{
 				Computed:            true,
@@ -62,22 +120,135 @@ func (r *pfResource) IdentitySchema(_ context.Context, _ resource.IdentitySchema
 	resp.IdentitySchema = identityschema.Schema{Attributes: map[string]identityschema.Attribute{"host": hostIdentity}}
 }
 
-func (r *pfResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	resource.ImportStatePassthroughWithIdentity(ctx, path.Root("host"), path.Root("host"), req, resp)
-}
-
+// ModifyPlan foretells an enabled pf, and asks the Mac whether the boot job's label is free.
 func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() {
+		return
+	}
+	r.planHost(ctx, req.Config, req.State, resp)
+	var plan pfModel
+	if resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
+		return
+	}
+	plan.Enabled, plan.Drift = types.BoolValue(true), stringList(nil)
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+	mac := r.mac(plan.Host, &resp.Diagnostics)
+	if mac == nil || !req.State.Raw.IsNull() || !plan.AtBoot.ValueBool() {
+		return
+	}
+	found, err := lookAtPF(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), "Unable to Plan pf", err)
+	} else if !found.job.Gone() && !found.job.Adoptable(bootJob) {
+		resp.Diagnostics.AddAttributeError(path.Root("at_boot"), fmt.Sprintf("launchd Job %q Exists", bootLabel),
+			fmt.Sprintf("On %s there is such a job, and it is not the one that at_boot installs. It is not taken over silently.\n\n%s",
+				mac.Name(), foundJob(found.job)))
+	}
 }
 
 func (r *pfResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-}
-
-func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	r.apply(ctx, req.Plan, launchctl.Seen{}, &resp.State, resp.Identity, &resp.Diagnostics)
 }
 
 func (r *pfResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	r.apply(ctx, req.Plan, launchctl.Seen{Managed: true}, &resp.State, resp.Identity, &resp.Diagnostics)
+}
+
+// apply takes the reference, and then installs or removes the boot job, whose label is ours once the resource exists.
+func (r *pfResource) apply(
+	ctx context.Context, from tfsdk.Plan, seen launchctl.Seen, state *tfsdk.State, identity *tfsdk.ResourceIdentity, diags *diag.Diagnostics,
+) {
+	var plan pfModel
+	if diags.Append(from.Get(ctx, &plan)...); diags.HasError() {
+		return
+	}
+	mac := r.mac(plan.Host, diags)
+	if mac == nil {
+		return
+	}
+	const summary = "Unable to Enable pf"
+	if _, err := pfctl.Enable(ctx, mac); err != nil {
+		explain(diags, path.Root("host"), summary, err)
+		return
+	}
+	err := r.applyBootJob(ctx, mac, plan.AtBoot.ValueBool(), seen)
+	if err != nil {
+		explainJob(diags, "Unable to Install the Boot Job of pf", err, mac.Name(), bootLabel, nil)
+	}
+	found, err := lookAtPF(ctx, mac)
+	if err != nil {
+		explain(diags, path.Root("host"), summary, err)
+		return
+	}
+	if plan.observe(found); !diags.HasError() && len(plan.Drift.Elements()) > 0 {
+		diags.AddError("pf Is Not as Planned", fmt.Sprintf("It was enabled on %s, but:\n\n%s\n\nRun plan again to see what is there.",
+			mac.Name(), indent(strings.Join(stringsOf(plan.Drift), "\n"))))
+	}
+	diags.Append(state.Set(ctx, plan)...)
+	diags.Append(setIdentity(ctx, identity, plan.Host, "", types.StringNull())...)
+}
+
+// applyBootJob installs or removes the boot job. A job that is not ours is left alone and is an error.
+func (r *pfResource) applyBootJob(ctx context.Context, mac *remote.Host, wanted bool, seen launchctl.Seen) error {
+	jobs, err := launchctl.Look(ctx, mac)
+	if err != nil {
+		return err
+	}
+	if job := jobs.Job(bootLabel); seen.Managed {
+		// Whatever stands there is to be as we install it, so it is seen as it is.
+		seen.File = job.Content()
+	}
+	text, err := plist.Encode(bootJob)
+	if err != nil {
+		return err
+	}
+	if wanted {
+		_, err = launchctl.Install(ctx, mac, bootLabel, text, seen)
+	} else if seen.Managed {
+		_, err = launchctl.Remove(ctx, mac, bootLabel, seen)
+	}
+	return err
+}
+
+func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state pfModel
+	if resp.Diagnostics.Append(req.State.Get(ctx, &state)...); resp.Diagnostics.HasError() {
+		return
+	}
+	mac := r.mac(state.Host, &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	found, err := lookAtPF(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), "Unable to Read pf", err)
+		return
+	}
+	if !found.pf.Held && found.job.Gone() {
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	state.observe(found)
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "", types.StringNull())...)
 }
 
 func (r *pfResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	_ = pfctl.BootScript
+	var state pfModel
+	if resp.Diagnostics.Append(req.State.Get(ctx, &state)...); resp.Diagnostics.HasError() {
+		return
+	}
+	mac := r.mac(state.Host, &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	// The job first: it would take the reference again at a reboot in between.
+	err := r.applyBootJob(ctx, mac, false, launchctl.Seen{Managed: true})
+	if err = errors.Join(err, pfctl.Release(ctx, mac)); err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), "Unable to Release pf", err)
+	}
+}
+
+func (r *pfResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	resource.ImportStatePassthroughWithIdentity(ctx, path.Root("host"), path.Root("host"), req, resp)
 }

@@ -7,25 +7,24 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-
-	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 )
 
-// anchorName accepts the names that pfctl.CheckName does.
-type anchorName struct{}
-
-func (anchorName) Description(context.Context) string {
-	return "must be a name that an anchor can have"
+// named accepts the names for which check returns no error.
+type named struct {
+	what  string // "Anchor Name"
+	check func(string) error
 }
 
-func (v anchorName) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+func (named) Description(context.Context) string { return "must be a name that is possible on a Mac" }
 
-func (anchorName) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+func (v named) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v named) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
 	}
-	if err := pfctl.CheckName(req.ConfigValue.ValueString()); err != nil {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Anchor Name", capitalized(err.Error())+".")
+	if err := v.check(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid "+v.what, capitalized(err.Error())+".")
 	}
 }
 

@@ -1,0 +1,185 @@
+package provider
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+)
+
+// connection is one host block's content for a simulated Mac; what is not given is left out.
+func connection(sim *macsim.Mac, extra map[string]string) string {
+	address, port, _ := strings.Cut(sim.Addr(), ":")
+	settings := map[string]string{
+		"address": address, "port": port, "user": "admin", "private_key": sim.ClientKey(),
+		"host_key": strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))),
+	}
+	for k, v := range extra {
+		settings[k] = v
+	}
+	var b strings.Builder
+	for k, v := range settings {
+		if v != "" {
+			fmt.Fprintf(&b, "      %s = %q\n", k, v)
+		}
+	}
+	return "provider \"macos\" {\n  hosts = {\n    mini = {\n" + b.String() + "    }\n  }\n}\n"
+}
+
+const anyAnchor = `
+resource "macos_pf_anchor" "test" {
+  name  = "tfacc.any"
+  rules = "pass in all\n"
+}
+`
+
+// Each way in which a Mac cannot be reached is told by its stage, with what to do, and leaves the Mac alone.
+func TestConnection_refused(t *testing.T) {
+	_, other, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(other, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherKey := string(pem.EncodeToMemory(block))
+	signer, err := ssh.NewSignerFromKey(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherHostKey := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+	closed := closedPort(t)
+
+	for name, test := range map[string]struct {
+		mac   macsim.Mac
+		extra map[string]string
+		want  string
+	}{
+		"wrong-port":          {macsim.Mac{}, map[string]string{"port": closed}, `(?s)TCP connection.*refused.*Remote Login`},
+		"wrong-name":          {macsim.Mac{}, map[string]string{"address": "no-such-mac.invalid"}, `(?s)name look-up.*Check the Mac's address`},
+		"wrong-key":           {macsim.Mac{}, map[string]string{"private_key": otherKey}, `(?s)authentication.*may log in with the key`},
+		"host-key-changed":    {macsim.Mac{}, map[string]string{"host_key": otherHostKey}, `(?s)HAS CHANGED.*SOMEBODY IS IN BETWEEN`},
+		"not-in-sudoers":      {macsim.Mac{Sudo: macsim.SudoRefused, Password: "secret"}, map[string]string{"password": "secret", "sudo_password": "secret"}, `(?s)sudo.*not in the sudoers`},
+		"sudo-wants-password": {macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret"}, map[string]string{"password": "secret"}, `(?s)a password is required.*sudo_password`},
+		"sudo-wrong-password": {macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret"}, map[string]string{"password": "secret", "sudo_password": "wrong"}, `(?s)sudo.*incorrect password attempt`},
+		"bad-timeout":         {macsim.Mac{}, map[string]string{"connect_timeout": "soon"}, `Invalid Duration`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.mac.Second = 5 * time.Millisecond
+			sim := macsim.Start(t, test.mac)
+			before := sim.String()
+			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{{
+				Config: connection(sim, test.extra) + anyAnchor, ExpectError: wrapped(test.want),
+			}}})
+			if after := sim.String(); after != before {
+				t.Errorf("something changed:\n%s", diff(before, after))
+			}
+		})
+	}
+}
+
+// wrapped matches a message in a diagnostic, whose lines the CLI breaks and frames as it likes.
+func wrapped(want string) *regexp.Regexp {
+	return regexp.MustCompile(strings.ReplaceAll(want, " ", `[\s│|]+`))
+}
+
+// A key that no known_hosts file has is not accepted; the line that the error tells is all that is missing.
+func TestConnection_knownHosts(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	config := strings.Replace(connection(sim, map[string]string{"host_key": ""}), "provider \"macos\" {\n",
+		fmt.Sprintf("provider \"macos\" {\n  known_hosts_files = [%q]\n", file), 1) + anyAnchor
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: config, ExpectError: wrapped(`(?s)not known here.*` + regexp.QuoteMeta(ssh.FingerprintSHA256(sim.HostKey())))},
+		{
+			PreConfig: func() {
+				if err := os.WriteFile(file, []byte(sim.KnownHostsLine()+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Config: config,
+		},
+	}})
+}
+
+func TestConnection_sudoPassword(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret", Second: 5 * time.Millisecond})
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: connection(sim, map[string]string{"password": "secret", "sudo_password": "secret"}) + anyAnchor},
+	}})
+	for _, c := range sim.Calls() {
+		if strings.Contains(strings.Join(c.Argv, " "), "secret") {
+			t.Errorf("the password is in an argument: %q", c.Argv)
+		}
+	}
+}
+
+// A sudo password that is not needed is not taken for anything else.
+func TestConnection_needlessSudoPassword(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: connection(sim, map[string]string{"sudo_password": "secret"}) + anyAnchor},
+	}})
+}
+
+// What a login shell prints on its own does not disturb.
+func TestConnection_noise(t *testing.T) {
+	for _, shell := range []string{"zsh", "bash", "fish", "tcsh"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			sim := macsim.Start(t, macsim.Mac{Shell: shell, Noise: "Welcome!\n@ end 0\n", Second: 5 * time.Millisecond})
+			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+				{Config: connection(sim, nil) + anyAnchor},
+			}})
+		})
+	}
+}
+
+func TestConnection_whichMac(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	two := strings.Replace(connection(sim, nil), "hosts = {", "hosts = {\n    other = { address = \"192.0.2.1\" }", 1)
+	for name, test := range map[string]struct{ config, want string }{
+		"unknown":   {two + strings.Replace(anyAnchor, "{", "{\n  host = \"mnii\"", 1), `(?s)Unknown Mac "mnii".*mini, other`},
+		"ambiguous": {two + anyAnchor, `(?s)Missing Name of a Mac.*mini, other`},
+		"none":      {"provider \"macos\" {}\n" + anyAnchor, `names no Mac`},
+		"bad-name":  {"provider \"macos\" {\n  hosts = { \"a/b\" = {} }\n}\n" + anyAnchor, `Invalid Name of a Mac`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+				{Config: test.config, ExpectError: wrapped(test.want)},
+			}})
+		})
+	}
+	if len(sim.Calls()) > 0 {
+		t.Error("the Mac was asked")
+	}
+}
+
+// closedPort is a port of loopback that nobody listens on.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}

@@ -1,0 +1,355 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
+	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
+)
+
+var (
+	_ resource.ResourceWithConfigure      = (*launchdaemonResource)(nil)
+	_ resource.ResourceWithIdentity       = (*launchdaemonResource)(nil)
+	_ resource.ResourceWithImportState    = (*launchdaemonResource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*launchdaemonResource)(nil)
+	_ resource.ResourceWithValidateConfig = (*launchdaemonResource)(nil)
+)
+
+// launchdaemonResource is macos_launchdaemon: a job in /Library/LaunchDaemons, loaded as it stands there.
+type launchdaemonResource struct{ onMac }
+
+// daemon is a configuration, plan or state: its attributes by name, since most of them are just keys of the property list.
+type daemon struct {
+	types map[string]attr.Type
+	attrs map[string]attr.Value
+}
+
+// getter is a configuration, a plan or a state.
+type getter interface {
+	Get(ctx context.Context, target any) diag.Diagnostics
+}
+
+func readDaemon(ctx context.Context, from getter, diags *diag.Diagnostics) daemon {
+	var object types.Object
+	diags.Append(from.Get(ctx, &object)...)
+	return daemon{types: object.AttributeTypes(ctx), attrs: object.Attributes()}
+}
+
+// object is what a plan or a state is set to.
+func (d daemon) object() types.Object { return types.ObjectValueMust(d.types, d.attrs) }
+
+func (d daemon) text(name string) types.String {
+	s, _ := d.attrs[name].(types.String)
+	return s
+}
+
+func (d daemon) label() string { return d.text("label").ValueString() }
+
+// known is false while a part of the job is not known yet.
+func (d daemon) known() bool {
+	if d.attrs["label"].IsUnknown() || d.attrs["plist"].IsUnknown() {
+		return false
+	}
+	for _, k := range launchdKeys {
+		if v, err := d.attrs[k.name].ToTerraformValue(context.Background()); err != nil || !v.IsFullyKnown() {
+			return false
+		}
+	}
+	return true
+}
+
+// desired is the property list that the attributes stand for, and its text. Nil is a state without a file.
+func (d daemon) desired() (value plist.Value, text []byte, err error) {
+	if whole := d.text("plist"); !whole.IsNull() {
+		text = []byte(whole.ValueString())
+		value, err = plist.Decode(text)
+		return value, text, err
+	}
+	dict := plist.Dict{{Key: "Label", Value: d.label()}}
+	for _, k := range launchdKeys {
+		if v := toPlist(d.attrs[k.name]); v != nil {
+			dict = append(dict, plist.Entry{Key: k.apple, Value: v})
+		}
+	}
+	if len(dict) == 1 {
+		return nil, nil, nil
+	}
+	text, err = plist.Encode(dict)
+	return dict, text, err
+}
+
+// seen is what the state knows of the job, for the Mac to compare with.
+func (d daemon) seen() launchctl.Seen {
+	value, text, err := d.desired()
+	if err != nil {
+		value = text
+	}
+	return launchctl.Seen{File: value, Managed: true}
+}
+
+// observe fills in what was found. A file goes into the attributes that stand for its keys; one with a key that none stands
+// for, and one that the user gives as text, goes into `plist`, which stays as the user wrote it while it means the same.
+func (d daemon) observe(j *launchctl.Job) {
+	before, _, _ := d.desired()
+	d.attrs["file"] = types.StringValue(j.File)
+	d.attrs["drift"] = stringList(j.Drift())
+	if j.Exists && j.Plist != nil && plist.Equal(j.Plist, before) {
+		return
+	}
+	whole := !d.text("plist").IsNull()
+	for _, k := range launchdKeys {
+		value, ok := fromPlist(j.Plist.Get(k.apple), k.attribute.GetType())
+		if !ok {
+			whole = true
+			value, _ = fromPlist(nil, k.attribute.GetType())
+		}
+		d.attrs[k.name] = value
+	}
+	for _, e := range j.Plist {
+		whole = whole || e.Key != "Label" && !hasAttribute(e.Key)
+	}
+	whole = whole || j.Exists && (j.Plist == nil || j.Plist.Get("Label") != d.label())
+	d.attrs["plist"] = types.StringNull()
+	if !whole || !j.Exists {
+		return
+	}
+	d.attrs["plist"] = types.StringValue(string(j.Bytes))
+	for _, k := range launchdKeys {
+		d.attrs[k.name], _ = fromPlist(nil, k.attribute.GetType())
+	}
+}
+
+func hasAttribute(apple string) bool {
+	for _, k := range launchdKeys {
+		if k.apple == apple {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *launchdaemonResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = "macos_launchdaemon"
+}
+
+func (r *launchdaemonResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	attributes := map[string]schema.Attribute{
+		"host": hostAttribute(),
+		"label": schema.StringAttribute{
+			Required:            true,
+			Validators:          []validator.String{named{what: "Label", check: launchctl.CheckLabel}},
+			PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+			MarkdownDescription: "Label of the job, in reverse-domain style, such as `com.acme.agent`. Its file has the same name. Changing it replaces the resource.",
+		},
+		"plist": schema.StringAttribute{
+			Optional:   true,
+			Validators: []validator.String{stringvalidator.LengthBetween(1, 1<<18)},
+			MarkdownDescription: "The whole property list as XML, instead of the attributes for single keys. It is the file, byte for byte; it is compared " +
+				"by meaning, so a file that was only formatted anew is no change.",
+		},
+		"file": schema.StringAttribute{Computed: true, MarkdownDescription: "Path of the property list on the Mac."},
+		"drift": driftAttribute("a wrong owner or mode of the file, a job that is not loaded, loaded from another file, disabled, or running with another " +
+			"definition than the file's"),
+	}
+	for _, k := range launchdKeys {
+		attributes[k.name] = k.attribute
+	}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "A launchd daemon of the whole Mac: its property list in `/Library/LaunchDaemons`, and the job that launchd makes of it. " +
+			"launchd reads a file once, when it loads the job; what it holds is read back and compared with the file.\n\n" +
+			"A change stops the job, waits until it has ended, and loads it anew. If launchd does not take the new definition, the old one is put back. " +
+			"Destroying the resource stops the job and removes the file; whether the label is disabled stays as it is.\n\n" +
+			"~> **The file is exhaustive.** A key that is not configured is removed. A job that exists already is never taken over, unless it is exactly " +
+			"what is wanted: import it first.",
+		Attributes: attributes,
+	}
+}
+
+func (r *launchdaemonResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identityOf("label", "Label of the job.")
+}
+
+// ValidateConfig checks what can be checked without a Mac: that there is a program, and that a property list given as a whole is one.
+func (r *launchdaemonResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	config := readDaemon(ctx, req.Config, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	whole := config.text("plist")
+	if whole.IsNull() {
+		if config.attrs["program"].IsNull() && config.attrs["program_arguments"].IsNull() {
+			resp.Diagnostics.AddAttributeError(path.Root("program_arguments"), "Missing Program",
+				"A job needs program_arguments or program, or its whole property list as plist.")
+		}
+		return
+	}
+	for _, k := range launchdKeys {
+		if !config.attrs[k.name].IsNull() {
+			resp.Diagnostics.AddAttributeError(path.Root(k.name), "Attribute Beside a Whole Property List",
+				fmt.Sprintf("plist is the whole property list, so %s must be in it.", k.apple))
+		}
+	}
+	if whole.IsUnknown() {
+		return
+	}
+	value, err := plist.Decode([]byte(whole.ValueString()))
+	dict, isDict := value.(plist.Dict)
+	switch label, _ := dict.Get("Label").(string); {
+	case err != nil:
+		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Invalid Property List", capitalized(err.Error())+".")
+	case !isDict:
+		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Invalid Property List", "A job is a dictionary.")
+	case !config.attrs["label"].IsUnknown() && label != config.label():
+		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Other Label in the Property List",
+			fmt.Sprintf("Its Label is %q, while the attribute label says %q.", label, config.label()))
+	}
+}
+
+// ModifyPlan asks the Mac whether the job is free to be created.
+func (r *launchdaemonResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() {
+		return
+	}
+	r.planHost(ctx, req.Config, req.State, resp)
+	plan := readDaemon(ctx, resp.Plan, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || !plan.known() {
+		return
+	}
+	label := plan.label()
+	plan.attrs["file"], plan.attrs["drift"] = types.StringValue(launchctl.FileOf(label)), stringList(nil)
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan.object())...)
+
+	creates := req.State.Raw.IsNull()
+	if !creates {
+		state := readDaemon(ctx, req.State, &resp.Diagnostics)
+		creates = !state.text("label").Equal(plan.text("label")) || !state.text("host").Equal(plan.text("host"))
+	}
+	mac := r.mac(plan.text("host"), &resp.Diagnostics)
+	want, _, err := plan.desired()
+	if mac == nil || !creates || err != nil {
+		return
+	}
+	s, err := launchctl.Look(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Plan launchd Job %q", label), err)
+		return
+	}
+	switch j := s.Job(label); {
+	case j.Foreign():
+		resp.Diagnostics.AddAttributeError(path.Root("label"), fmt.Sprintf("launchd Job %q Belongs to an App", label),
+			fmt.Sprintf("On %s, an app has registered it with macOS, which puts it back by itself. Change it in that app, or in "+
+				"System Settings > General > Login Items.", mac.Name()))
+	case !j.Gone() && !j.Adoptable(want):
+		resp.Diagnostics.AddAttributeError(path.Root("label"), fmt.Sprintf("launchd Job %q Exists", label),
+			fmt.Sprintf("On %s there is such a job, and it is not what this configuration wants. It is not taken over silently.\n\n%s\n\n"+
+				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s/%s'", mac.Name(), foundJob(j), mac.Name(), label))
+	}
+}
+
+func (r *launchdaemonResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	plan := readDaemon(ctx, req.Plan, &resp.Diagnostics)
+	if !resp.Diagnostics.HasError() && r.apply(ctx, plan, launchctl.Seen{}, &resp.Diagnostics) {
+		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
+	}
+}
+
+func (r *launchdaemonResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	state := readDaemon(ctx, req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	mac := r.mac(state.text("host"), &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	s, err := launchctl.Look(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Read launchd Job %q", state.label()), err)
+		return
+	}
+	j := s.Job(state.label())
+	if j.Gone() {
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	state.observe(j)
+	r.keep(ctx, state, &resp.State, resp.Identity, &resp.Diagnostics)
+}
+
+func (r *launchdaemonResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	plan := readDaemon(ctx, req.Plan, &resp.Diagnostics)
+	state := readDaemon(ctx, req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if r.apply(ctx, plan, state.seen(), &resp.Diagnostics) {
+		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
+	}
+}
+
+// apply carries the plan out and fills it with what is there then. It reports whether there is a state to keep.
+func (r *launchdaemonResource) apply(ctx context.Context, plan daemon, seen launchctl.Seen, diags *diag.Diagnostics) bool {
+	mac := r.mac(plan.text("host"), diags)
+	_, text, err := plan.desired()
+	if mac == nil {
+		return false
+	}
+	label := plan.label()
+	summary := fmt.Sprintf("Unable to Install launchd Job %q", label)
+	if err != nil {
+		diags.AddError(summary, err.Error())
+		return false
+	}
+	s, err := launchctl.Install(ctx, mac, label, text, seen)
+	if err != nil {
+		explainJob(diags, summary, err, mac.Name(), label, s)
+		return false
+	}
+	j := s.Job(label)
+	plan.observe(j)
+	if drift := j.Drift(); len(drift) > 0 {
+		diags.AddError(fmt.Sprintf("launchd Job %q Is Not as Planned", label),
+			fmt.Sprintf("It was installed on %s, but:\n\n%s\n\nRun plan again to see what is there.", mac.Name(), indent(strings.Join(drift, "\n"))))
+	}
+	if trouble := j.Trouble(); trouble != "" {
+		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Loaded, but Does Not Run", label), fmt.Sprintf("On %s, %s.", mac.Name(), trouble))
+	}
+	return true
+}
+
+func (r *launchdaemonResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	state := readDaemon(ctx, req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	mac := r.mac(state.text("host"), &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	if s, err := launchctl.Remove(ctx, mac, state.label(), state.seen()); err != nil {
+		explainJob(&resp.Diagnostics, fmt.Sprintf("Unable to Remove launchd Job %q", state.label()), err, mac.Name(), state.label(), s)
+	}
+}
+
+func (r *launchdaemonResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	importOnMac(ctx, "label", req, resp)
+}
+
+func (r *launchdaemonResource) keep(ctx context.Context, d daemon, state *tfsdk.State, identity *tfsdk.ResourceIdentity, diags *diag.Diagnostics) {
+	diags.Append(state.Set(ctx, d.object())...)
+	diags.Append(setIdentity(ctx, identity, d.text("host"), "label", d.text("label"))...)
+}
