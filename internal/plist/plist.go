@@ -79,8 +79,9 @@ func Decode(data []byte) (Value, error) {
 	case len(text) == 0:
 		return nil, &SyntaxError{Line: 1, Message: "the property list is empty"}
 	case text[0] != '<':
-		return nil, &SyntaxError{Line: 1 + bytes.Count(data[:len(data)-len(text)], []byte("\n")), Message: "this is neither an XML nor a binary property " +
-			"list; JSON and old-style ASCII property lists are not loaded by launchd"}
+		line := 1 + bytes.Count(data[:len(data)-len(text)], []byte("\n"))
+		return nil, &SyntaxError{Line: line, Message: "this is neither an XML nor a binary property list; JSON and old-style ASCII " +
+			"property lists are not loaded by launchd"}
 	}
 	return decodeXML(data)
 }

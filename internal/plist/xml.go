@@ -87,7 +87,7 @@ func (r *xmlReader) document() (Value, error) {
 	if second != nil {
 		return nil, r.errorf("a second value, <%s>, follows the first one inside <plist>", second.Name.Local)
 	}
-	if next, err := r.element(""); err != io.EOF {
+	if next, err := r.element(""); !errors.Is(err, io.EOF) {
 		if err == nil && next != nil {
 			err = r.errorf("<%s> follows after </plist>", next.Name.Local)
 		}
