@@ -1,0 +1,68 @@
+package macsim
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+
+	"mvdan.cc/sh/v3/interp"
+)
+
+// interactive is a login shell on a terminal: it prompts, and runs line by line until exit or Ctrl-D.
+func (s *session) interactive(p *process) int {
+	m := s.conn.m
+	fmt.Fprintf(p.Stdout, "Last login: %s on ttys000\n", m.bootTime.Format("Mon Jan _2 15:04:05"))
+	sh := &interpreter{m: m, p: p, zsh: m.Shell == "zsh"}
+	stdin, stop, err := stdinFile(p.Stdin)
+	if err != nil {
+		return p.errorf("%v", err)
+	}
+	defer stop()
+	sh.stdin = stdin
+	if err := sh.newRunner("-"+m.Shell, []string{"--"}); err != nil {
+		return p.errorf("%v", err)
+	}
+	return sh.runLines(s.ctx, "-"+m.Shell, source{
+		next: func(more bool) (string, error) {
+			prompt := "> "
+			if !more {
+				prompt = m.prompt(p, slash(sh.runner.Dir))
+			}
+			s.tty.editor.SetPrompt(prompt)
+			line, err := s.tty.editor.ReadLine()
+			return line + "\n", err
+		},
+		around: func(run func(context.Context)) {
+			stdin, feed, err := os.Pipe()
+			if err != nil {
+				return
+			}
+			ctx, cancel := context.WithCancel(s.ctx)
+			defer cancel()
+			_ = interp.StdIO(stdin, p.Stdout, p.Stderr)(sh.runner)
+			s.tty.cook(feed, cancel)
+			run(ctx)
+			s.tty.raw()
+			_ = feed.Close()
+			_ = stdin.Close()
+		},
+	})
+}
+
+// prompt is the prompt of the login shell in dir.
+func (m *Mac) prompt(p *process, dir string) string {
+	name := path.Base(dir)
+	if dir == p.Env("HOME") {
+		name = "~"
+	}
+	switch m.Shell {
+	case "bash":
+		return fmt.Sprintf("%s:%s %s$ ", m.Hostname, name, p.Env("USER"))
+	case "fish":
+		return fmt.Sprintf("%s@%s %s> ", p.Env("USER"), m.Hostname, name)
+	case "tcsh":
+		return fmt.Sprintf("[%s:%s] %s%% ", m.Hostname, name, p.Env("USER"))
+	}
+	return fmt.Sprintf("%s@%s %s %% ", p.Env("USER"), m.Hostname, name)
+}

@@ -1,0 +1,126 @@
+package macsim
+
+import (
+	"context"
+	"path"
+	"slices"
+)
+
+// Call is one program that was run.
+type Call struct {
+	Argv []string
+	UID  int
+	SSH  bool // whether it came over SSH: false for Run, and for what launchd starts
+}
+
+// Calls are the programs that were run so far, in the order in which they began. What is built into the shell is not among them.
+func (m *Mac) Calls() []Call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.calls)
+}
+
+// ForgetCalls empties Calls.
+func (m *Mac) ForgetCalls() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls = nil
+}
+
+// Failure is what happens to a program instead of what it would do.
+type Failure struct {
+	Stderr string // what it prints
+	Exit   int    // its exit status
+	// Cut cuts the SSH connection that the program came over, and Stderr and Exit mean nothing. For a program that did not come
+	// over SSH it means nothing.
+	Cut Cut
+}
+
+// Cut is when a connection is cut.
+type Cut int
+
+// When a connection is cut.
+const (
+	CutNever  Cut = iota
+	CutBefore     // the program does not run, nor does what would follow: as if the Mac's sshd had been killed
+	CutAfter      // the program has run; its script goes on, as on a real Mac, until it next writes to the connection
+)
+
+// Fail asks f about every program before it runs; nil lets it run. A nil f ends the asking.
+func (m *Mac) Fail(f func(argv []string) *Failure) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = f
+}
+
+// hold is a program to be held, or held.
+type hold struct {
+	arrived, release chan struct{}
+	taken            bool
+}
+
+// Hold stops the next program of this name (as in "pfctl") before it does anything, until release is called, which may be done
+// more than once.
+func (m *Mac) Hold(name string) (release func()) {
+	h := m.holdOf(name)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.holds[name] == h {
+			delete(m.holds, name)
+		}
+		select {
+		case <-h.release:
+		default:
+			close(h.release)
+		}
+	}
+}
+
+func (m *Mac) holdOf(name string) *hold {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := &hold{arrived: make(chan struct{}), release: make(chan struct{})}
+	m.holds[name] = h
+	return h
+}
+
+// Await returns when the program that Hold(name) stops has come, at once when nothing is held.
+func (m *Mac) Await(name string) {
+	m.mu.Lock()
+	h := m.holds[name]
+	m.mu.Unlock()
+	if h != nil {
+		<-h.arrived
+	}
+}
+
+// begin records a program, holds it, and says how it fails.
+func (m *Mac) begin(ctx context.Context, file string, p *process) *Failure {
+	m.mu.Lock()
+	m.calls = append(m.calls, Call{Argv: slices.Clone(p.Args), UID: p.UID, SSH: p.session != nil})
+	fail, h := m.fail, m.holds[path.Base(file)]
+	if h != nil && h.taken {
+		h = nil
+	}
+	if h != nil {
+		h.taken = true
+		close(h.arrived)
+	}
+	m.mu.Unlock()
+	if h != nil {
+		select {
+		case <-h.release:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	if fail == nil {
+		return nil
+	}
+	f := fail(p.Args)
+	if f != nil && f.Cut != CutNever && p.session == nil {
+		return nil
+	}
+	return f
+}

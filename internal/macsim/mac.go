@@ -1,0 +1,343 @@
+package macsim
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Mac is a simulated Mac. Its exported fields say what Mac it is; they are read when it starts and are not to be changed
+// then. The zero value is a Mac like any other.
+type Mac struct {
+	Hostname string // "mini" if empty
+	Version  string // of macOS; "15.6" if empty
+	User     string // the one account, an administrator, uid 501; "admin" if empty
+
+	// Password is the user's, for SSH and for sudo. If it is empty the account has none that could be given.
+	Password string
+	// AuthorizedKeys may log in as User. With neither keys nor a password, the key of ClientKey may.
+	AuthorizedKeys []ssh.PublicKey
+	// Sudo says what sudo asks of User.
+	Sudo Sudo
+
+	// Interfaces are the network interfaces, in ifconfig's order; if nil: lo0, en0 with 203.0.113.10/24, and utun4 with the
+	// Tailscale address 100.64.0.5.
+	Interfaces []Interface
+	// Client and Server are the ends of every SSH connection as the Mac sees them (SSH_CONNECTION); if zero, the real ones.
+	Client, Server netip.AddrPort
+
+	Shell  string // the login shell: zsh, bash, fish or tcsh, which differ only in what they say of failures; "zsh" if empty
+	Noise  string // what the login shell's rc files print on stdout before the command runs
+	Banner string // what sshd shows before authentication
+
+	// Latency is how long everything that is sent over SSH travels, in each direction.
+	Latency time.Duration
+	// Second is how long a second of the Mac lasts: smaller makes its clock and its sleeps run faster. One second if zero.
+	Second time.Duration
+
+	*machine
+}
+
+// Interface is a network interface and its addresses.
+type Interface struct {
+	Name  string
+	Addrs []netip.Prefix
+}
+
+// Sudo is what sudo asks of the user.
+type Sudo int
+
+// What sudo asks of the user.
+const (
+	SudoFree     Sudo = iota // NOPASSWD: ALL
+	SudoPassword             // the password, each time
+	SudoRefused              // the user is not in the sudoers file
+)
+
+// machine is what a Mac has and does while it runs.
+type machine struct {
+	files    *Files
+	stock    map[string]string // every file as New left it; see Snapshot
+	pf       pfState
+	launchd  launchdState
+	started  time.Time
+	hostKey  ssh.Signer
+	client   ed25519.PrivateKey // nil unless ClientKey may log in
+	bootTime time.Time
+
+	mu        sync.Mutex
+	off       bool // between shutdown and boot, and after Close
+	ready     bool // for connections: when boot is done
+	closed    bool
+	up        sync.Cond       // signalled when ready or closed changes
+	ctx       context.Context // ends at shutdown
+	cancel    context.CancelFunc
+	work      sync.WaitGroup // programs, shells and connections; added to under mu while not off
+	addr      string
+	listener  net.Listener // nil when connections are refused
+	accepting sync.WaitGroup
+	conns     map[net.Conn]bool
+	calls     []Call
+	fail      func(argv []string) *Failure
+	holds     map[string]*hold
+	nextPID   int
+}
+
+// New makes a Mac and boots it. It answers no connection before Listen.
+func New(cfg Mac) (*Mac, error) {
+	m := &cfg
+	m.Hostname = cmp.Or(m.Hostname, "mini")
+	m.Version = cmp.Or(m.Version, "15.6")
+	m.User = cmp.Or(m.User, "admin")
+	m.Shell = cmp.Or(m.Shell, "zsh")
+	m.Second = cmp.Or(m.Second, time.Second)
+	if m.Interfaces == nil {
+		m.Interfaces = []Interface{
+			{"lo0", prefixes("127.0.0.1/8", "::1/128", "fe80::1/64")},
+			{"en0", prefixes("fe80::1c2b:3aff:fe4d:5e6f/64", "203.0.113.10/24", "2001:db8:1::10/64")},
+			{"utun4", prefixes("100.64.0.5/32")},
+		}
+	}
+	m.machine = &machine{started: time.Now(), conns: map[net.Conn]bool{}, holds: map[string]*hold{}, nextPID: 400, off: true}
+	m.up.L = &m.mu
+
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if m.hostKey, err = ssh.NewSignerFromSigner(key); err != nil {
+		return nil, err
+	}
+	if len(m.AuthorizedKeys) == 0 && m.Password == "" {
+		if _, m.client, err = ed25519.GenerateKey(rand.Reader); err != nil {
+			return nil, err
+		}
+	}
+
+	m.files = newFiles(m.now)
+	if err := m.install(); err != nil {
+		return nil, fmt.Errorf("macsim: installing macOS: %w", err)
+	}
+	m.stock = m.files.describe()
+	m.boot()
+	return m, nil
+}
+
+// TB is what Start needs of a *testing.T or *testing.B.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// Start makes a Mac that listens on loopback, and is closed when the test ends.
+func Start(t TB, cfg Mac) *Mac {
+	t.Helper()
+	m, err := New(cfg)
+	if err == nil {
+		t.Cleanup(m.Close)
+		err = m.Listen("127.0.0.1:0")
+	}
+	if err != nil {
+		t.Fatalf("macsim: %v", err)
+	}
+	return m
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, t := range texts {
+		all = append(all, netip.MustParsePrefix(t))
+	}
+	return all
+}
+
+// now is the Mac's clock, which runs faster than the world's when Second is short.
+func (m *Mac) now() time.Time {
+	return m.started.Add(m.macTime(time.Since(m.started)))
+}
+
+// macTime is how long the real time d is on the Mac.
+func (m *Mac) macTime(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * float64(time.Second) / float64(m.Second))
+}
+
+// realTime is how long d of the Mac is in the world.
+func (m *Mac) realTime(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * float64(m.Second) / float64(time.Second))
+}
+
+// Files is the Mac's file system, to look at and to change by hand.
+func (m *Mac) Files() *Files { return m.files }
+
+// boot starts a Mac that is off.
+func (m *Mac) boot() {
+	m.mu.Lock()
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.off = false
+	m.bootTime = m.now()
+	m.mu.Unlock()
+	m.pf.boot(m)
+	m.launchd.boot(m)
+	m.mu.Lock()
+	m.ready = true
+	m.mu.Unlock()
+	m.up.Broadcast()
+}
+
+// shutdown ends every program and every connection, and returns when they have ended.
+func (m *Mac) shutdown() {
+	m.mu.Lock()
+	m.off, m.ready = true, false
+	m.cancel()
+	for c := range m.conns {
+		_ = c.Close()
+	}
+	m.mu.Unlock()
+	m.work.Wait()
+}
+
+// Reboot is a restart: connections break, programs end, the kernel forgets pf's rules, /private/var/run and /private/tmp are
+// emptied; then pf and launchd start as they do at boot. It returns when launchd has started its jobs.
+func (m *Mac) Reboot() {
+	m.shutdown()
+	for _, dir := range []string{"/private/var/run", "/private/tmp"} {
+		names, _ := m.files.List(dir)
+		for _, name := range names {
+			_ = m.files.Remove(dir + "/" + name)
+		}
+	}
+	m.boot()
+}
+
+// Close stops the Mac and waits until nothing of it runs any more.
+func (m *Mac) Close() {
+	m.mu.Lock()
+	m.closed = true
+	if m.listener != nil {
+		_ = m.listener.Close()
+	}
+	m.mu.Unlock()
+	m.up.Broadcast()
+	m.accepting.Wait()
+	m.shutdown()
+}
+
+// enter notes that something starts to run; m.work.Done ends it. It is false when the Mac is off, or was restarted since
+// ctx began.
+func (m *Mac) enter(ctx context.Context) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.off || ctx.Err() != nil {
+		return false
+	}
+	m.work.Add(1)
+	return true
+}
+
+// running is the context of what runs until the next restart.
+func (m *Mac) running() context.Context {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ctx
+}
+
+// Run runs a script as a person would at the Mac itself, in a root shell with the arguments $1, $2 ...; nothing goes over SSH.
+func (m *Mac) Run(ctx context.Context, script string, args ...string) (stdout, stderr string, exit int) {
+	running := m.running()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(running, cancel)()
+	var out, errs lockedBuffer
+	p := m.process(rootCred.uid, append([]string{"/bin/sh", "-c", script, "sh"}, args...))
+	p.Stdout, p.Stderr = &out, &errs
+	if !m.enter(ctx) {
+		return "", "macsim: the Mac is off\n", 255
+	}
+	defer m.work.Done()
+	exit = shell(ctx, m, p)
+	return out.String(), errs.String(), exit
+}
+
+// spawn starts a program as root in the background, as launchd does: in the folder /, with nothing on stdin, and with stdout and
+// stderr appended to the files of these names, /dev/null if "". wait returns its exit status when it has ended: 127 when it does
+// not exist. It ends at shutdown at the latest.
+func (m *Mac) spawn(argv []string, env map[string]string, stdout, stderr string) (wait func() int) {
+	p := m.process(rootCred.uid, argv)
+	p.Dir = "/"
+	p.environ = environ{"PATH": defaultPath}
+	for k, v := range env {
+		p.environ[k] = v
+	}
+	p.Env = p.environ.get
+	p.Stdout, p.Stderr = m.appendTo(stdout), m.appendTo(stderr)
+	done, status := make(chan struct{}), 127
+	ctx := m.running()
+	if !m.enter(ctx) {
+		return func() int { return 9 }
+	}
+	go func() {
+		defer m.work.Done()
+		defer close(done)
+		path, err := m.lookPath(p)
+		if err == nil {
+			status = m.start(ctx, path, p)
+		}
+	}()
+	return func() int { <-done; return status }
+}
+
+// appendTo opens a log file as launchd does.
+func (m *Mac) appendTo(path string) io.Writer {
+	if path == "" {
+		return io.Discard
+	}
+	f, err := m.files.open(rootCred, path, appendFlags, 0o644)
+	if err != nil {
+		return io.Discard
+	}
+	return f
+}
+
+// process is a new process of uid in that user's home.
+func (m *Mac) process(uid int, argv []string) *process {
+	name, home := m.User, "/Users/"+m.User
+	loginShell := "/bin/" + m.Shell
+	if uid == 0 {
+		name, home, loginShell = "root", "/var/root", "/bin/sh"
+	}
+	env := environ{"PATH": defaultPath, "HOME": home, "USER": name, "LOGNAME": name, "SHELL": loginShell}
+	return &process{
+		Args: argv, Dir: home, Env: env.get, UID: uid,
+		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard,
+		environ: env, umask: 0o022,
+	}
+}
+
+// lockedBuffer takes the output of programs that run at once.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

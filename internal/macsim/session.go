@@ -1,0 +1,163 @@
+package macsim
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// session is one session channel: an exec request or a login shell.
+type session struct {
+	conn    *connection
+	channel ssh.Channel
+	ctx     context.Context
+	cancel  context.CancelFunc
+	env     environ
+	tty     *tty // nil without a pty
+}
+
+// cut breaks the connection. A nil session has none.
+func (s *session) cut() {
+	if s != nil {
+		_ = s.conn.raw.Close()
+	}
+}
+
+// kill breaks the connection and ends what the session runs.
+func (s *session) kill() {
+	if s != nil {
+		s.cancel()
+		s.cut()
+	}
+}
+
+// session serves one channel until it is closed.
+func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) {
+	s := &session{conn: c, channel: channel, env: environ{}}
+	// What a session left in the background goes on after it, so its context ends with the Mac only.
+	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	var running sync.WaitGroup
+	started := false
+	for r := range requests {
+		ok := false
+		switch r.Type {
+		case "env":
+			var v struct{ Name, Value string }
+			if ssh.Unmarshal(r.Payload, &v) == nil && (v.Name == "LANG" || strings.HasPrefix(v.Name, "LC_")) {
+				s.env[v.Name], ok = v.Value, true
+			}
+		case "pty-req":
+			var v struct {
+				Term                string
+				Columns, Rows, W, H uint32
+				Modes               string
+			}
+			if ssh.Unmarshal(r.Payload, &v) == nil && !started {
+				s.tty, ok = newTTY(channel, int(v.Columns), int(v.Rows)), true
+				s.env["TERM"], s.env["SSH_TTY"] = v.Term, "/dev/ttys001"
+			}
+		case "window-change":
+			var v struct{ Columns, Rows, W, H uint32 }
+			if ssh.Unmarshal(r.Payload, &v) == nil && s.tty != nil {
+				s.tty.resize(int(v.Columns), int(v.Rows))
+				ok = true
+			}
+		case "exec", "shell":
+			var v struct{ Command string }
+			if started || r.Type == "exec" && ssh.Unmarshal(r.Payload, &v) != nil {
+				break
+			}
+			started, ok = true, true
+			running.Go(func() { s.run(r.Type == "shell", v.Command) })
+		case "signal":
+			s.cancel()
+			ok = true
+		}
+		if r.WantReply {
+			_ = r.Reply(ok, nil)
+		}
+	}
+	running.Wait()
+}
+
+// run runs the login shell and closes the channel.
+func (s *session) run(interactive bool, command string) {
+	status, ok := s.shell(interactive, command)
+	_ = s.channel.CloseWrite()
+	if ok {
+		_, _ = s.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
+	}
+	_ = s.channel.Close()
+}
+
+// shell runs the login shell; ok is false when it could not run or did not end by itself.
+func (s *session) shell(interactive bool, command string) (status int, ok bool) {
+	m := s.conn.m
+	if !m.enter(s.ctx) {
+		return 0, false
+	}
+	defer m.work.Done()
+	p := m.process(501, []string{m.Shell})
+	p.session = s
+	for k, v := range s.env {
+		p.environ[k] = v
+	}
+	s.addresses(p.environ)
+	switch {
+	case s.tty != nil:
+		defer s.tty.close()
+		p.Stdout, p.Stderr = s.tty, s.tty
+	default:
+		p.Stdout, p.Stderr = s.channel, s.channel.Stderr()
+	}
+	if m.Noise != "" {
+		_, _ = io.WriteString(p.Stdout, m.Noise)
+	}
+	if interactive && s.tty != nil {
+		status = s.interactive(p)
+		return status, s.ctx.Err() == nil
+	}
+	if !interactive {
+		p.Args = append(p.Args, "-c", command)
+	}
+	stdin, feed, err := os.Pipe()
+	if err != nil {
+		return 0, false
+	}
+	if s.tty != nil {
+		s.tty.cook(feed, s.cancel)
+	} else {
+		go func() {
+			_, _ = io.Copy(feed, s.channel)
+			_ = feed.Close()
+		}()
+	}
+	p.Stdin = stdin
+	status = shell(s.ctx, m, p)
+	_ = stdin.Close()
+	_ = feed.Close()
+	return status, s.ctx.Err() == nil
+}
+
+// addresses says, as sshd does, between which addresses the connection is.
+func (s *session) addresses(env environ) {
+	m := s.conn.m
+	ends := func(given netip.AddrPort, real net.Addr) (string, string) {
+		if given.IsValid() {
+			return given.Addr().String(), strconv.Itoa(int(given.Port()))
+		}
+		host, port, _ := net.SplitHostPort(real.String())
+		return host, port
+	}
+	client, clientPort := ends(m.Client, s.conn.ssh.RemoteAddr())
+	server, serverPort := ends(m.Server, s.conn.ssh.LocalAddr())
+	env["SSH_CLIENT"] = client + " " + clientPort + " " + serverPort
+	env["SSH_CONNECTION"] = client + " " + clientPort + " " + server + " " + serverPort
+}
