@@ -106,10 +106,9 @@ func withCause(ctx context.Context, err error) error {
 	return err
 }
 
-// keepAlive closes client when it stops answering; without it a dead network would block a script for ever.
-func keepAlive(client *ssh.Client) {
-	gone := make(chan struct{})
-	go func() { _ = client.Wait(); close(gone) }()
+// keepAlive closes client when it stops answering; without it a dead network would block a script for ever. It ends when
+// gone is closed.
+func keepAlive(client *ssh.Client, gone <-chan struct{}) {
 	tick := time.NewTicker(keepalive)
 	defer tick.Stop()
 	for {

@@ -124,7 +124,12 @@ func (h *Host) Close() {
 // may take, so that its resources do not each wait for the same silence. The caller holds the turn.
 func (h *Host) connect(ctx context.Context) error {
 	if h.shell != nil {
-		return nil
+		select {
+		case <-h.shell.gone: // since the last script
+			h.shell = nil
+		default:
+			return nil
+		}
 	}
 	if h.failed != nil && time.Since(h.failedAt) < h.target.connectTimeout() {
 		return h.failed
@@ -146,7 +151,7 @@ func (h *Host) connect(ctx context.Context) error {
 		return err
 	}
 	h.failed = nil
-	go keepAlive(client)
+	go keepAlive(client, h.shell.gone)
 	return nil
 }
 

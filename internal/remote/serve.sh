@@ -10,9 +10,9 @@ say() {
 receive() {
 	D=
 	[ $# -gt 0 ] || return 0
-	D=$(/usr/bin/mktemp -d /private/var/run/macos-fleet.XXXXXX) || return
+	D=$(/usr/bin/mktemp -d /private/var/run/macos-fleet.XXXXXX) || return 1
 	for file; do
-		printf %s "${file#*:}" | /usr/bin/base64 -d >"$D/${file%%:*}" || return
+		printf %s "${file#*:}" | /usr/bin/base64 -d >"$D/${file%%:*}" || return 1
 	done
 }
 

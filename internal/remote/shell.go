@@ -38,6 +38,7 @@ type shell struct {
 	stdout  *bufio.Reader
 	stderr  *bufio.Reader
 	mark    string
+	gone    chan struct{} // closed when the connection has ended
 }
 
 // openShell starts the root shell on client. Every error is a *DialError; the caller closes client.
@@ -52,7 +53,8 @@ func openShell(ctx context.Context, client *ssh.Client, t Target) (*shell, error
 	if err != nil {
 		return failed(StageShell, err)
 	}
-	s := &shell{client: client, session: session, mark: "@" + rand.Text()}
+	s := &shell{client: client, session: session, mark: "@" + rand.Text(), gone: make(chan struct{})}
+	go func() { _ = client.Wait(); close(s.gone) }()
 	if s.stdin, err = session.StdinPipe(); err != nil {
 		return failed(StageShell, err)
 	}
