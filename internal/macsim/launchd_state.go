@@ -1,0 +1,281 @@
+package macsim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
+)
+
+const (
+	daemonsDir    = "/Library/LaunchDaemons"
+	disabledStore = "/private/var/db/com.apple.xpc.launchd/disabled.plist"
+)
+
+// launchdState is launchd: its system domain, the only one that there is without a login at the screen. What time does to a job is
+// worked out when somebody looks. A job whose program exists on this Mac (or is a script in its file tree) is really run, as
+// root and in the folder /; any other executable file is taken to be running, see Job. Not modelled: that a job which
+// ended is started again (by KeepAlive, an interval, a calendar, a changed path or a socket), users, limits, and signals to
+// programs that are really run: those end by themselves or with the Mac, whatever launchd says of their job.
+type launchdState struct {
+	mu       sync.Mutex
+	mac      *Mac
+	jobs     map[string]*job
+	disabled map[string]bool // the disabled store: what was said of a label, and wins over its property list
+	behavior map[string]Job
+	ways     Launchd
+}
+
+// Launchd is how launchd differs from one Mac to another, beyond the version of macOS. The zero value is the usual way.
+type Launchd struct {
+	Vague  bool     // a disabled job, bad ownership and a bad property list are refused with 5 instead of a number of their own
+	Stuck  bool     // kickstart of a job whose program could not be started never returns
+	Denied []string // labels that are not loaded at boot because the background items in System Settings do not allow them
+	Extra  string   // what print adds at the end of a job, as it is: fields that nobody knows
+}
+
+// SetLaunchd sets how launchd behaves from now on.
+func (m *Mac) SetLaunchd(ways Launchd) {
+	m.launchd.mu.Lock()
+	defer m.launchd.mu.Unlock()
+	m.launchd.ways = ways
+}
+
+// SetJob says how the job's program behaves from its next start or stop on. It then need not exist.
+func (m *Mac) SetJob(label string, j Job) {
+	m.launchd.mu.Lock()
+	defer m.launchd.mu.Unlock()
+	if m.launchd.behavior == nil {
+		m.launchd.behavior = map[string]Job{}
+	}
+	m.launchd.behavior[label] = j
+}
+
+// RegisterAppJob loads a daemon as an app does that brings it along (SMAppService): launchd says that ServiceManagement manages it.
+func (m *Mac) RegisterAppJob(path, text string) error {
+	v, err := plist.Decode([]byte(text))
+	dict, ok := v.(plist.Dict)
+	if err == nil && !ok {
+		err = fmt.Errorf("%s is no dictionary", path)
+	}
+	if err != nil {
+		return err
+	}
+	j := newJob(path, dict)
+	j.app = true
+	m.launchd.mu.Lock()
+	defer m.launchd.mu.Unlock()
+	m.launchd.jobs[j.label] = j
+	return nil
+}
+
+// boot forgets all jobs, and loads those that are in their folders, as at a start of the Mac.
+func (l *launchdState) boot(m *Mac) {
+	l.mu.Lock()
+	l.mac, l.jobs = m, map[string]*job{}
+	l.disabled = readStore(m)
+	l.mu.Unlock()
+	for _, dir := range []string{"/System/Library/LaunchDaemons", daemonsDir} {
+		names, _ := m.files.List(dir)
+		for _, name := range names {
+			l.bootJob(dir + "/" + name)
+		}
+	}
+}
+
+func (l *launchdState) bootJob(file string) {
+	m := l.mac
+	if i, err := m.files.Lstat(file); err != nil || i.StMode&modeType == modeLink && m.major() >= 14 || !strings.HasSuffix(file, ".plist") {
+		return
+	}
+	l.mu.Lock()
+	j, code := l.load(file)
+	denied := j != nil && slices.Contains(l.ways.Denied, j.label)
+	if denied {
+		delete(l.jobs, j.label)
+	}
+	l.mu.Unlock()
+	if code == 0 && !denied && !strings.HasPrefix(file, "/System/") {
+		l.startLoaded(j)
+	}
+}
+
+// readStore is what the disabled store says; without a file, what macOS begins with when Remote Login is on.
+func readStore(m *Mac) map[string]bool {
+	store := map[string]bool{"com.apple.ftpd": true, "com.openssh.sshd": false}
+	text, err := m.files.Read(disabledStore)
+	if err != nil {
+		return store
+	}
+	v, _ := plist.Decode([]byte(text))
+	dict, _ := v.(plist.Dict)
+	clear(store)
+	for _, e := range dict {
+		store[e.Key], _ = e.Value.(bool)
+	}
+	return store
+}
+
+// setDisabled writes the store. Labels that launchd never heard of are taken as well.
+func (l *launchdState) setDisabled(label string, disabled bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.disabled[label] = disabled
+	dict := plist.Dict{}
+	for _, k := range slices.Sorted(maps.Keys(l.disabled)) {
+		dict = append(dict, plist.Entry{Key: k, Value: l.disabled[k]})
+	}
+	text, err := plist.Encode(dict)
+	if err != nil {
+		return err
+	}
+	return l.mac.files.Write(disabledStore, string(text))
+}
+
+// load takes the property list at path and returns its job, or launchd's error number. The caller holds l.mu.
+func (l *launchdState) load(path string) (*job, int) {
+	m := l.mac
+	i, err := m.files.Stat(path)
+	if err != nil || i.IsDir() {
+		return nil, 5
+	}
+	if i.UID != 0 || i.StMode&0o022 != 0 {
+		return nil, l.vague(122)
+	}
+	if _, quarantined := m.files.Xattr(path, "com.apple.quarantine"); quarantined && m.major() >= 27 {
+		return nil, 5
+	}
+	text, err := m.files.Read(path)
+	if err != nil {
+		return nil, 5
+	}
+	v, err := plist.Decode([]byte(text))
+	dict, ok := v.(plist.Dict)
+	if err != nil || !ok {
+		return nil, l.vague(109)
+	}
+	j := newJob(path, dict)
+	l.advance()
+	disabled, said := l.disabled[j.label]
+	switch held := l.jobs[j.label]; {
+	case j.label == "":
+		return nil, 110
+	case j.program() == "":
+		return nil, 111
+	case said && disabled, !said && j.is("Disabled"):
+		return nil, l.vague(119)
+	case held != nil && (held.dying || m.major() >= 26):
+		return nil, 5
+	case held != nil:
+		return nil, 37
+	}
+	l.jobs[j.label] = j
+	return j, 0
+}
+
+func (l *launchdState) vague(code int) int {
+	if l.ways.Vague {
+		return 5
+	}
+	return code
+}
+
+// advance removes the jobs that were booted out and whose processes have gone by now. The caller holds l.mu.
+func (l *launchdState) advance() {
+	now := l.mac.now()
+	for label, j := range l.jobs {
+		if j.dying && !j.gone.IsZero() && !now.Before(j.gone) {
+			delete(l.jobs, label)
+		}
+	}
+}
+
+// find returns the job, nil when launchd holds none of this label. The caller holds l.mu.
+func (l *launchdState) find(label string) *job {
+	l.advance()
+	return l.jobs[label]
+}
+
+// bootout begins the end of a job, and returns at once, as launchd does. Of a job that is draining already it says so.
+func (l *launchdState) bootout(label string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch j := l.find(label); {
+	case j == nil:
+		return 3
+	case strings.HasPrefix(j.path, "/System/"):
+		return 150
+	case j.dying && l.mac.major() < 11:
+		return 36
+	case !j.dying:
+		j.dying = true
+		j.killed, j.gone = j.stop(l.mac.now(), l.behavior[label].Drain)
+		l.advance()
+	}
+	return 0
+}
+
+// sleep waits until that time of the Mac, for ever if it is zero. It is false when done was closed first.
+func (m *Mac) sleep(done <-chan struct{}, until time.Time) bool {
+	var timer <-chan time.Time
+	if !until.IsZero() {
+		timer = time.After(m.realTime(until.Sub(m.now())))
+	}
+	select {
+	case <-timer:
+		return true
+	case <-done:
+		return false
+	}
+}
+
+// major is the first number of the version.
+func (m *Mac) major() int { major, _ := m.versions(); return major }
+
+func (m *Mac) versions() (major, minor int) {
+	first, rest, _ := strings.Cut(m.Version, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	major, _ = strconv.Atoi(first)
+	minor, _ = strconv.Atoi(second)
+	return major, minor
+}
+
+// text is launchd's state: what was loaded or enabled or disabled beyond what macOS brings along. Nothing in it depends on time,
+// except that a job may be draining.
+func (l *launchdState) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mac == nil {
+		return ""
+	}
+	l.advance()
+	var b strings.Builder
+	for _, label := range slices.Sorted(maps.Keys(l.jobs)) {
+		j := l.jobs[label]
+		if strings.HasPrefix(j.path, "/System/") {
+			continue
+		}
+		state := j.state(l.mac.now())
+		if j.ended != neverExited && j.pid == 0 {
+			state += ", " + j.ended
+		}
+		fmt.Fprintf(&b, "%s, loaded from %s, %s\n%s", label, j.path, state, indent(j.definition())+"\n")
+	}
+	stock := map[string]bool{"com.apple.ftpd": true, "com.openssh.sshd": false}
+	for _, label := range slices.Sorted(maps.Keys(l.disabled)) {
+		if was, ok := stock[label]; ok && was == l.disabled[label] {
+			continue
+		}
+		word := "enabled"
+		if l.disabled[label] {
+			word = "disabled"
+		}
+		fmt.Fprintf(&b, "%s, %s\n", label, word)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
