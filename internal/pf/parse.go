@@ -19,6 +19,9 @@ type Options struct {
 	// has its say only then.
 	Optimize bool
 
+	// TableName names the tables that the optimizer makes; nil numbers them, as pfctl -n does.
+	TableName func() string
+
 	// Macros are defined before the text begins and cannot be redefined in it, as with pfctl -D.
 	Macros map[string]string
 }

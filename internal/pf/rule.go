@@ -314,6 +314,11 @@ type Call struct {
 
 	// Body is the content of an inline anchor. It is shared by all rules that one anchor line expands to. Nil else.
 	Body *Ruleset
+
+	// What the kernel makes of Name; see Kernel.Load.
+	path     string // The anchor that is called, without the wildcard.
+	wildcard bool   // Its children are called, not the anchor itself.
+	up       int    // 0 for an absolute name, else one more than the ../ in it.
 }
 
 // A Ruleset is what the main ruleset or one anchor holds, each kind in order of evaluation.
