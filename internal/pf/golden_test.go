@@ -97,6 +97,15 @@ func TestGolden(t *testing.T) {
 				if exit != c.Exit {
 					t.Errorf("exit %d, want %d", exit, c.Exit)
 				}
+				want := c.Stdout
+				if c.Optimized != nil {
+					want = c.Optimized
+				}
+				if stdout, _, _ := verbose(c.Rules, true); exit == 0 {
+					if diff := cmp.Diff(want, append([]string{}, stdout...)); diff != "" {
+						t.Errorf("stdout with the optimizer (-want +got):\n%s", diff)
+					}
+				}
 			})
 		}
 	}

@@ -3,6 +3,7 @@ package pf
 import (
 	_ "embed"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -132,7 +133,12 @@ func (h *Host) iface(name string) *Interface {
 	return nil
 }
 
-// hasPrefix says whether interface belongs to the class that name is: "en" is en0, en1 and so on.
+// knows says whether name is an interface of h or the class of one.
+func (h *Host) knows(name string) bool {
+	return slices.ContainsFunc(h.Interfaces, func(i Interface) bool { return inClass(i.Name, name) })
+}
+
+// inClass says whether interface name is class, or belongs to it: "en" is en0, en1 and so on.
 func inClass(name, class string) bool {
 	if name == class {
 		return true

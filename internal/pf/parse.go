@@ -91,6 +91,9 @@ func Parse(name string, src []byte, o Options) (*File, error) {
 	if len(p.errs) > 0 {
 		return p.file, p.errs
 	}
+	if p.file.options.Optimize {
+		(&optimizer{file: p.file, names: o.TableName}).optimize(p.file.Rules)
+	}
 	return p.file, nil
 }
 
@@ -118,7 +121,6 @@ type parser struct {
 	requireOrder bool
 	returnBlock  bool // set block-policy return
 	ifBound      bool // set state-policy if-bound
-	noOptimize   bool
 
 	anchor *inline   // Where rules go.
 	outer  []*inline // The anchors around it.

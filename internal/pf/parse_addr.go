@@ -246,7 +246,7 @@ func (p *parser) interfaceAddrs(s string, mask int) []hostNode {
 		p.report(bare, "network or broadcast lookup, but extra netmask given")
 		return nil
 	}
-	if name != "self" && p.host.iface(name) == nil {
+	if name != "self" && !p.host.knows(name) {
 		return nil
 	}
 	nodes := p.host.addrs(name, mods)

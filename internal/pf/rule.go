@@ -329,6 +329,9 @@ type Ruleset struct {
 	Binat    []*Rule
 	Filter   []*Rule
 	Dummynet []*Rule
+
+	optimized bool
+	made      []string // Tables that the optimizer made, as -v prints them.
 }
 
 // list is the list of rs that rules with action a are in.

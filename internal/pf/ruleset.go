@@ -8,10 +8,13 @@ import "strings"
 // The name of an anchor call is printed from its last slash on, as pfctl does: anchor "com.apple/*" is anchor "/*".
 func (f *File) Verbose() []string {
 	lines := append([]string(nil), f.Echo...)
-	for _, l := range [][]*Rule{f.Rules.Scrub, f.Rules.NAT, f.Rules.RDR, f.Rules.Binat, f.Rules.Filter, f.Rules.Dummynet} {
-		lines = appendVerbose(lines, l, "", make(map[*Ruleset]bool))
+	printed := make(map[*Ruleset]bool)
+	for _, l := range [][]*Rule{f.Rules.Scrub, f.Rules.NAT, f.Rules.RDR, f.Rules.Binat} {
+		lines = appendVerbose(lines, l, "", printed)
 	}
-	return lines
+	lines = append(lines, f.Rules.made...)
+	lines = appendVerbose(lines, f.Rules.Filter, "", printed)
+	return appendVerbose(lines, f.Rules.Dummynet, "", printed)
 }
 
 // appendVerbose appends rules, indented. The body of an anchor is printed with the first rule that has it.
@@ -33,7 +36,7 @@ func appendVerbose(lines []string, rules []*Rule, indent string, printed map[*Ru
 			continue
 		}
 		printed[r.Call.Body] = true
-		lines = append(lines, line+" {")
+		lines = append(append(lines, line+" {"), r.Call.Body.made...)
 		lines = appendVerbose(lines, r.Call.Body.Filter, indent+"  ", printed)
 		lines = append(lines, indent+"}")
 	}
