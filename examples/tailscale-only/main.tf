@@ -29,11 +29,11 @@ resource "macos_pf_anchor" "tailscale_only" {
     # What the Mac starts itself may go out, and the answers may come back.
     pass out on en0 all keep state
 
-    # Nobody on the network reaches a port: not SSH, not Screen Sharing, not what a developer runs.
+    # Nobody on the network reaches a port: not SSH, not Screen Sharing, nothing.
     block drop in on en0 proto tcp from any to any
     block drop in on en0 proto udp from any to any
 
-    # WireGuard's own packets, so that other nodes find a direct path. Without this, Tailscale takes its relays.
+    # WireGuard's own packets, for direct paths. Without them Tailscale takes its relays.
     pass in on en0 proto udp from any to any port 41641 keep state
   EOT
 }
