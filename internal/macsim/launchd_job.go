@@ -116,7 +116,7 @@ func (j *job) environment() []plist.Entry {
 // so that it can end.
 func (j *job) wanted() bool {
 	conditions, _ := j.dict.Get("KeepAlive").(plist.Dict)
-	return j.is("RunAtLoad") || j.is("KeepAlive") || conditions.Get("SuccessfulExit") != nil || conditions.Get("Crashed") != nil
+	return j.is("RunAtLoad") || j.keepAlive() || conditions.Get("SuccessfulExit") != nil || conditions.Get("Crashed") != nil
 }
 
 // keptAlive tells whether launchd starts the job again after it ended with this status.
@@ -125,7 +125,13 @@ func (j *job) keptAlive(status int) bool {
 	if successful, ok := conditions.Get("SuccessfulExit").(bool); ok {
 		return successful == (status == 0)
 	}
-	return j.is("KeepAlive")
+	return j.keepAlive()
+}
+
+// keepAlive is KeepAlive true, or what that was called before.
+func (j *job) keepAlive() bool {
+	demand, old := j.dict.Get("OnDemand").(bool)
+	return j.is("KeepAlive") || old && !demand
 }
 
 // exited notes how a run ended.

@@ -252,7 +252,7 @@ func (j *job) properties(major int) []string {
 			all = append(all, word)
 		}
 	}
-	add(j.is("KeepAlive"), "keepalive")
+	add(j.keepAlive(), "keepalive")
 	add(j.is("RunAtLoad"), "runatload")
 	add(j.failed, "penalty box")
 	add(j.is("LowPriorityIO"), "low priority i/o")
@@ -302,7 +302,7 @@ func (j *job) status() int {
 func (j *job) listJob() string {
 	var b strings.Builder
 	b.WriteString("{\n\t\"LimitLoadToSessionType\" = \"System\";\n")
-	fmt.Fprintf(&b, "\t\"Label\" = \"%s\";\n\t\"OnDemand\" = %t;\n\t\"LastExitStatus\" = %d;\n", j.label, !j.is("KeepAlive"), j.status())
+	fmt.Fprintf(&b, "\t\"Label\" = \"%s\";\n\t\"OnDemand\" = %t;\n\t\"LastExitStatus\" = %d;\n", j.label, !j.keepAlive(), j.status())
 	if j.pid != 0 {
 		fmt.Fprintf(&b, "\t\"PID\" = %d;\n", j.pid)
 	}
