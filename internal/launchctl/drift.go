@@ -3,6 +3,7 @@ package launchctl
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,9 +54,15 @@ func (l *Loaded) differences(file plist.Dict) []string {
 			all = append(all, fmt.Sprintf("launchd still has %s %s, while the file says %s", what, orNone(has), orNone(want)))
 		}
 	}
+	// A field that was not seen in print on every macOS is compared only where it is printed.
+	maybe := func(what, has, want string) {
+		if has != "" {
+			differ(what, has, want)
+		}
+	}
 	text := func(key string) string { s, _ := file.Get(key).(string); return s }
 
-	arguments := stringsIn(file.Get("ProgramArguments"))
+	arguments, environment := stringsIn(file.Get("ProgramArguments")), stringMap(file.Get("EnvironmentVariables"))
 	program := text("Program")
 	if program == "" && len(arguments) > 0 {
 		program = arguments[0]
@@ -63,25 +70,29 @@ func (l *Loaded) differences(file plist.Dict) []string {
 	if strings.HasPrefix(program, "/") { // launchd looks another one up along its path
 		differ("the program", l.fields["program"], program)
 	}
-	if len(arguments) > 0 {
-		differ("the arguments", strings.Join(l.arguments, "\n"), strings.Join(arguments, "\n"))
+	if ambiguous(arguments, environment) {
+		return all
+	}
+	if len(arguments) > 0 && l.blocks["arguments"] != printed(arguments) {
+		held := strings.Split(strings.TrimPrefix(strings.TrimSuffix(l.blocks["arguments"], "\n"), "\t\t"), "\n\t\t")
+		differ("the arguments", strings.Join(held, " "), strings.Join(arguments, " "))
 	}
 	differ("the standard output", l.fields["stdout path"], text("StandardOutPath"))
 	differ("the standard error", l.fields["stderr path"], text("StandardErrorPath"))
-	differ("the working directory", l.fields["working directory"], text("WorkingDirectory"))
+	maybe("the working directory", l.fields["working directory"], text("WorkingDirectory"))
 	if user := l.fields["username"]; user != "root" || text("UserName") != "" {
-		differ("the user", user, text("UserName"))
+		maybe("the user", user, text("UserName"))
 	}
 	if group := text("GroupName"); group != "" { // without it, print may show the user's primary group
-		differ("the group", l.fields["group"], group)
+		maybe("the group", l.fields["group"], group)
 	}
 	interval := ""
-	if n, ok := file.Get("StartInterval").(int64); ok {
+	if n, ok := file.Get("StartInterval").(int64); ok && n > 0 {
 		interval = strconv.FormatInt(n, 10) + " seconds"
 	}
 	differ("the interval", l.fields["run interval"], interval)
-	if exit, ok := file.Get("ExitTimeOut").(int64); ok && l.fields["exit timeout"] != "" {
-		differ("the exit timeout", l.fields["exit timeout"], strconv.FormatInt(exit, 10))
+	if exit, ok := file.Get("ExitTimeOut").(int64); ok {
+		maybe("the exit timeout", l.fields["exit timeout"], strconv.FormatInt(exit, 10))
 	}
 	throttle, ok := file.Get("ThrottleInterval").(int64)
 	if !ok || throttle == 0 { // launchd's default; it ignores 0
@@ -91,34 +102,116 @@ func (l *Loaded) differences(file plist.Dict) []string {
 	if base := l.fields["base minimum runtime"]; base != "" {
 		minimum = base // the other grows while the job fails again and again
 	}
-	if minimum != "" {
-		differ("the throttle interval", minimum, strconv.FormatInt(throttle, 10))
+	maybe("the throttle interval", minimum, strconv.FormatInt(throttle, 10))
+	// How print shows OnDemand, which KeepAlive has replaced, was not seen.
+	if l.fields["properties"] != "" && file.Get("OnDemand") == nil {
+		keep, _ := file.Get("KeepAlive").(bool)
+		differ("keep-alive", onOff(l.has("keepalive")), onOff(keep))
+		if run, _ := file.Get("RunAtLoad").(bool); !keep { // KeepAlive implies it
+			differ("run-at-load", onOff(l.has("runatload")), onOff(run))
+		}
 	}
-	keep, _ := file.Get("KeepAlive").(bool)
-	differ("keep-alive", onOff(l.has("keepalive")), onOff(keep))
-	if run, _ := file.Get("RunAtLoad").(bool); !keep { // KeepAlive implies it
-		differ("run-at-load", onOff(l.has("runatload")), onOff(run))
+	// The other spawn types were not seen.
+	if kind, _, _ := strings.Cut(l.fields["spawn type"], " "); slices.Contains([]string{"daemon", "interactive", "background"}, kind) {
+		if want, ok := map[string]string{"": "daemon", "Interactive": "interactive", "Background": "background"}[text("ProcessType")]; ok {
+			differ("the process type", kind, want)
+		}
 	}
-	if names := differingKeys(l.environment, stringMap(file.Get("EnvironmentVariables"))); len(names) > 0 {
+	if times := calendar(file.Get("StartCalendarInterval")); l.blocks["event triggers"] != "" || len(times) == 0 {
+		differ("the calendar", strings.Join(l.calendar(), "; "), strings.Join(times, "; "))
+	}
+	if names := otherVariables(l.blocks["environment"], environment); len(names) > 0 {
 		// Their values may be secrets.
 		all = append(all, "launchd still has another environment than the file: "+strings.Join(names, ", "))
 	}
 	return all
 }
 
-func differingKeys(a, b map[string]string) []string {
-	differ := map[string]bool{}
-	for k, v := range a {
-		if other, ok := b[k]; !ok || other != v {
-			differ[k] = true
+// ambiguous is true when an argument or a variable looks like the end of its block in print, so that what follows cannot be told.
+func ambiguous(arguments []string, environment map[string]string) bool {
+	ends := func(s string) bool { return strings.Contains(s, "\n\t}") }
+	return slices.ContainsFunc(arguments, ends) || slices.ContainsFunc(slices.Collect(maps.Values(environment)), ends)
+}
+
+// printed is a block of these lines. An argument is printed raw: its later lines have no TABs but its own.
+func printed(lines []string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString("\t\t" + line + "\n")
+	}
+	return b.String()
+}
+
+var (
+	// variable is the first line of a variable in the block "environment".
+	variable = regexp.MustCompile(`(?m)^\t\t([^\t ]+) => `)
+	// automatic are the variables that launchd adds by itself.
+	automatic = []string{"OSLogRateLimit", "XPC_SERVICE_NAME", "MallocSpaceEfficient"}
+)
+
+// otherVariables are the names of the variables that are not the same, sorted. A value with newlines in it is looked for as a whole.
+func otherVariables(block string, want map[string]string) []string {
+	var names []string
+	block = "\n" + block
+	for name, value := range want {
+		line := "\n" + printed([]string{name + " => " + value})
+		if !strings.Contains(block, line) {
+			names = append(names, name)
+		}
+		block = strings.Replace(block, line, "\n", 1)
+	}
+	for _, left := range variable.FindAllStringSubmatch(block, -1) {
+		if !slices.Contains(automatic, left[1]) {
+			names = append(names, left[1])
 		}
 	}
-	for k := range b {
-		if _, ok := a[k]; !ok {
-			differ[k] = true
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// calendar is StartCalendarInterval, one dictionary or several, as text.
+func calendar(v plist.Value) []string {
+	array, several := v.(plist.Array)
+	if dict, one := v.(plist.Dict); one && !several {
+		array = plist.Array{dict}
+	}
+	var times []string
+	for _, e := range array {
+		dict, _ := e.(plist.Dict)
+		var fields []string
+		for _, field := range dict {
+			fields = append(fields, fmt.Sprintf("%s %v", field.Key, field.Value))
+		}
+		slices.Sort(fields)
+		times = append(times, strings.Join(fields, ", "))
+	}
+	slices.Sort(times)
+	return times
+}
+
+// calendar is the same from print, where each is a trigger that ends with its descriptor: lines such as `"Minute" => 0`.
+func (l *Loaded) calendar() []string {
+	var times, fields []string
+	stream, inside := "", false
+	for line := range strings.Lines(l.blocks["event triggers"]) {
+		line = strings.TrimSpace(line)
+		name, value, _ := strings.Cut(line, " => ")
+		switch {
+		case strings.HasPrefix(line, "stream = "):
+			stream = strings.TrimPrefix(line, "stream = ")
+		case line == "descriptor = {":
+			inside, fields = true, nil
+		case inside && line == "}":
+			inside = false
+			if slices.Sort(fields); stream == "com.apple.launchd.calendarinterval" {
+				times = append(times, strings.Join(fields, ", "))
+			}
+		case inside:
+			fields = append(fields, strings.Trim(name, `"`)+" "+value)
 		}
 	}
-	return slices.Sorted(maps.Keys(differ))
+	slices.Sort(times)
+	return times
 }
 
 // Runs is the command that the file names, as words; "" when there is none.

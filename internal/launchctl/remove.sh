@@ -18,6 +18,9 @@ if [ "$unload" = yes ] && loaded; then
 		n=$((n + 1))
 	done
 fi
-/bin/rm -f "$file" || exit 24
+if ! /bin/rm -f "$file"; then
+	[ "$unload" = no ] || /bin/launchctl bootstrap system "$file" || exit 26
+	exit 24
+fi
 
 set -- "$label" # what follows is survey.sh

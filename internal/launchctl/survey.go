@@ -48,10 +48,9 @@ type Loaded struct {
 	LastExit  string // "0", "78: EX_CONFIG", "(never exited)"
 	PID       int    // 0: no process
 
-	arguments   []string          // as printed: an argument with a newline in it is several lines
-	environment map[string]string // without what launchd adds by itself
-	fields      map[string]string // every other "name = value" of the job itself
-	properties  []string          // keepalive, runatload ...
+	blocks     map[string]string // arguments, environment and event triggers, as printed
+	fields     map[string]string // every "name = value" of the job itself
+	properties []string          // keepalive, runatload ...
 }
 
 // Gone is true when nothing of the job is left.
@@ -148,32 +147,29 @@ func parseDisabled(text string) map[string]bool {
 }
 
 // parsePrint reads what `launchctl print system/LABEL` printed. The job's own fields have exactly one TAB before them. A
-// block ends with a brace after one TAB; its lines are not the job's fields, but those of two blocks are kept.
+// block ends with a brace after one TAB; its lines are not the job's fields. What is in a block is printed raw, so an argument can
+// end it too soon and then look like a field: the first of a name counts, which leaves path, type and state beyond doubt.
 func parsePrint(text string) *Loaded {
-	l := &Loaded{environment: map[string]string{}, fields: map[string]string{}}
+	l := &Loaded{blocks: map[string]string{}, fields: map[string]string{}}
 	block := ""
-	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		own := strings.HasPrefix(line, "\t") && !strings.HasPrefix(line, "\t\t")
-		name, value, ok := strings.Cut(strings.TrimPrefix(line, "\t"), " = ")
+	for line := range strings.Lines(text) {
+		field := strings.TrimSuffix(line, "\n")
+		own := strings.HasPrefix(field, "\t") && !strings.HasPrefix(field, "\t\t")
+		name, value, ok := strings.Cut(strings.TrimPrefix(field, "\t"), " = ")
+		_, before := l.fields[name]
 		switch {
-		case block != "" && line == "\t}":
+		case block != "" && field == "\t}":
 			block = ""
-		case block == "arguments":
-			// A later line of an argument has no TABs of its own.
-			l.arguments = append(l.arguments, strings.TrimPrefix(line, "\t\t"))
-		case block == "environment":
-			if k, v, ok := strings.Cut(strings.TrimPrefix(line, "\t\t"), " => "); ok {
-				l.environment[k] = v
-			}
 		case block != "":
+			l.blocks[block] += line
 		case own && ok && value == "{":
 			block = name
-		case own && ok:
+			if _, before := l.blocks[name]; before {
+				block = "another " + name
+			}
+		case own && ok && !before:
 			l.fields[name] = value
 		}
-	}
-	for _, automatic := range []string{"OSLogRateLimit", "XPC_SERVICE_NAME", "MallocSpaceEfficient"} {
-		delete(l.environment, automatic)
 	}
 	l.Path, l.Type, l.ManagedBy, l.State = l.fields["path"], l.fields["type"], l.fields["managed_by"], l.fields["state"]
 	l.LastExit = l.fields["last exit code"]
