@@ -479,3 +479,46 @@ com.acme.never-heard-of, disabled`
 		t.Errorf("the boot job wrote %q, %v", text, err)
 	}
 }
+
+// A boot job that enables pf and loads its rules does so at boot: com.apple.pfctl's own load comes first.
+func TestBootJobLoadsPF(t *testing.T) {
+	m := newMac(t, Mac{})
+	put(t, m, "/etc/pf.anchors/story", "block in quick on en0 proto tcp to any port 8080\n", 0o644)
+	put(t, m, daemonsDir+"/com.pf.story.plist", daemon(t, "com.pf.story", plist.Entry{Key: "RunAtLoad", Value: true}, plist.Entry{
+		Key: "ProgramArguments", Value: plist.Array{
+			"/bin/sh", "-c", "/sbin/pfctl -E -f /etc/pf.conf; /sbin/pfctl -a com.apple/250.story -f /etc/pf.anchors/story",
+		},
+	}, plist.Entry{Key: "StandardErrorPath", Value: "/var/log/com.pf.story.log"}), 0o644)
+	m.Reboot()
+	check(t, m, `
+$ pfctl -q -s info 2>/dev/null | grep Status | cut -d ' ' -f 1-2
+Status: Enabled
+$ pfctl -q -a com.apple/250.story -s rules
+block drop in quick on en0 proto tcp from any to any port = 8080
+$ grep -c '^Token' /var/log/com.pf.story.log
+1
+$ launchctl print system/com.pf.story | grep -e 'state =' -e runs -e 'last exit'
+	state = not running
+	runs = 1
+	last exit code = 0
+`)
+}
+
+// kickstart -k waits for the end of the old process; nobody else can load or start the job meanwhile.
+func TestKickstartWaits(t *testing.T) {
+	m := newMac(t, Mac{Second: time.Millisecond})
+	put(t, m, agent, daemon(t, "com.acme.agent", alive), 0o644)
+	m.SetJob("com.acme.agent", Job{Drain: 3 * time.Second})
+	loadAgent(m)
+	before := m.now()
+	check(t, m, `
+$ launchctl kickstart -k system/com.acme.agent
+$ launchctl print system/com.acme.agent | grep -e 'state =' -e runs -e last
+	state = running
+	runs = 2
+	last terminating signal = Terminated: 15
+`)
+	if took := m.now().Sub(before); took < 3*time.Second {
+		t.Errorf("it took %v of the Mac's time", took)
+	}
+}
