@@ -113,9 +113,10 @@ func Terminated(rules string) string {
 
 // Change is what has to be done so that an anchor is as wanted.
 type Change struct {
-	Kernel bool // load the rules
-	Main   bool // load the main ruleset, since the call is missing from it
-	conf   Conf // /etc/pf.conf as it will be
+	Kernel  bool     // load the rules
+	Missing []string // calls that the main ruleset lacks, so that it must be loaded
+	main    bool     // load the main ruleset: for Missing, or because a call goes and nothing else would
+	conf    Conf     // /etc/pf.conf as it will be
 }
 
 // Plan says what Apply would do on a Mac as surveyed, with rules that load to want.
@@ -127,8 +128,11 @@ func (s *Survey) Plan(name string, want Rules) Change {
 	c := Change{Kernel: !want.Matches(s.Anchor(name).Loaded), conf: s.Conf.With(name, file, want.kinds())}
 	loaded := s.Calls(name)
 	for _, kind := range want.kinds() {
-		c.Main = c.Main || !slices.Contains(loaded, kind)
+		if !slices.Contains(loaded, kind) {
+			c.Missing = append(c.Missing, kind)
+		}
 	}
+	c.main = len(c.Missing) > 0 || c.conf != s.Conf && len(s.Lost) == 0
 	return c
 }
 
@@ -220,7 +224,7 @@ func Remove(ctx context.Context, h *remote.Host, name string, seen Seen) (*Surve
 			return s, fmt.Errorf("pfctl: removing %s: %w", name, ErrChanged)
 		}
 		c := Change{conf: s.Conf.Without(name)}
-		c.Main = c.conf != s.Conf && len(s.Lost) == 0
+		c.main = c.conf != s.Conf && len(s.Lost) == 0
 		_, foreign := c.conf.loads(name, a.File)
 		done, err := s.write(ctx, h, removeScript, a, yesNo(foreign), c, map[string][]byte{})
 		if errors.Is(err, ErrConfChanged) && try < 3 {
@@ -243,7 +247,7 @@ func (s *Survey) write(
 	files["conf.old"], files["conf"] = []byte(s.Conf), []byte(c.conf)
 	conf := "no"
 	switch {
-	case c.Main:
+	case c.main:
 		conf = "main"
 	case c.conf != s.Conf:
 		conf = "yes"

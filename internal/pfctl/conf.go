@@ -122,6 +122,13 @@ func (c Conf) calls(kind, name string) bool {
 	})
 }
 
+// hasCall reports whether pf.conf has a call of this kind with just this target, as `com.apple/*` is one.
+func (c Conf) hasCall(kind, target string) bool {
+	return slices.ContainsFunc(c.statements(), func(s statement) bool {
+		return len(s.words) > 1 && s.words[0] == kind && s.words[1] == target
+	})
+}
+
 // reaches reports whether a call of target, as seen from the main ruleset, evaluates the anchor: `PARENT/*` evaluates
 // PARENT's children, not PARENT itself and not its grandchildren.
 func reaches(target, name string) bool {

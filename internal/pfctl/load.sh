@@ -14,6 +14,7 @@ same() { /usr/bin/cmp -s "$1" "$2"; }
 stage() { /bin/cp "$1" "$2" && /usr/sbin/chown root:wheel "$2" && /bin/chmod 0644 "$2" && same "$1" "$2"; }
 restore() {
 	[ "$kernel" = no ] || /sbin/pfctl -q -o none -a "$name" -f "$D/undo" || stop 26
+	[ "$conf" != main ] || /sbin/pfctl -q -f /etc/pf.conf || stop 26
 	stop "$1"
 }
 

@@ -141,7 +141,10 @@ func parseSurvey(records []remote.Record) *Survey {
 		case "conf-loads":
 			if want := asLoaded(r.Body); want.Err == nil {
 				s.Lost = slices.DeleteFunc(slices.Clone(s.main), func(line string) bool {
-					return slices.ContainsFunc(want.Lines, func(w string) bool { return sameLine(w, line) })
+					if call := callLine.FindStringSubmatch(line); call != nil {
+						return s.Conf.hasCall(call[1], call[2])
+					}
+					return slices.Contains(want.Lines, line)
 				})
 			}
 		case "daemon":

@@ -14,8 +14,9 @@ say main nat
 show -s nat
 say conf
 /bin/cat /etc/pf.conf 2>/dev/null
+# Without its load lines, since -nv would print the rules of those anchors as well.
 say conf-loads
-show -nv -f /etc/pf.conf
+/usr/bin/sed '/^[[:space:]]*load[[:space:]]/d' /etc/pf.conf | show -nv -f -
 
 if [ $# -eq 0 ]; then
 	for plist in /Library/LaunchDaemons/*.plist; do
@@ -48,3 +49,4 @@ else
 	show -v -s Anchors | while IFS= read -r name; do anchor "${name#  }"; done
 	for path in /etc/pf.anchors/*; do file "$path"; done
 fi
+: # what there is to read was said; the last status says nothing

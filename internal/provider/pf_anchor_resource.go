@@ -205,7 +205,7 @@ func adoptable(a *pfctl.Anchor, rules string, want pfctl.Rules) bool {
 
 // warn says what a user should know before agreeing to the plan.
 func (r *pfAnchorResource) warn(diags *diag.Diagnostics, s *pfctl.Survey, mac, name string, want pfctl.Rules, creates bool) {
-	if s.Plan(name, want).Main {
+	if len(s.Plan(name, want).Missing) > 0 {
 		lost := "At the moment there are none."
 		if len(s.Lost) > 0 {
 			lost = "These are there now:\n\n" + indent(strings.Join(s.Lost, "\n"))

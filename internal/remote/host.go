@@ -74,7 +74,7 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 	if c.Writes {
 		defer h.forget()
 	}
-	patience := time.Now().Add(h.target.commandTimeout())
+	patience, pause := time.Now().Add(h.target.commandTimeout()), 50*time.Millisecond
 	for again := false; ; again = true {
 		if err := h.connect(ctx); err != nil {
 			return Result{}, err
@@ -86,7 +86,8 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 		case busy:
 			// Another machine's apply; nothing here tells when it ends.
 			select {
-			case <-time.After(500 * time.Millisecond):
+			case <-time.After(pause):
+				pause = min(2*pause, 2*time.Second)
 			case <-ctx.Done():
 				return Result{}, &BusyError{Host: h.Name(), Holder: holder}
 			}

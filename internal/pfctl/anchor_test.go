@@ -1,0 +1,332 @@
+package pfctl
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// start returns a simulated Mac, and the same as the provider reaches it.
+func start(t *testing.T) (*macsim.Mac, *remote.Host) {
+	t.Helper()
+	mac := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	return mac, dial(t, mac)
+}
+
+func dial(t *testing.T, mac *macsim.Mac) *remote.Host {
+	t.Helper()
+	address, port, err := net.SplitHostPort(mac.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := remote.NewHost(remote.Target{
+		Name: "mini", Address: address, Port: n, User: "admin",
+		HostKey: string(ssh.MarshalAuthorizedKey(mac.HostKey())), PrivateKey: mac.ClientKey(),
+		CommandTimeout: 20 * time.Second, // how long the lock of a shell that was killed holds; the Mac's seconds are shorter
+	})
+	t.Cleanup(h.Close)
+	return h
+}
+
+// seen is the anchor as it is now.
+func seen(t *testing.T, h *remote.Host, name string) Seen {
+	t.Helper()
+	s, err := look(t.Context(), h, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.Anchor(name)
+	return Seen{Exists: a.Exists, Text: a.Text, Loaded: a.Loaded}
+}
+
+// byHand runs a script at the Mac itself.
+func byHand(t *testing.T, mac *macsim.Mac, script string, args ...string) {
+	t.Helper()
+	if _, stderr, exit := mac.Run(t.Context(), script, args...); exit != 0 {
+		t.Fatalf("exit %d: %s\n%s", exit, stderr, script)
+	}
+}
+
+const (
+	ssh22 = "pass in proto tcp to any port 22\n"
+	web   = "rdr on en0 proto tcp to port 80 -> 127.0.0.1 port 8080\npass in proto tcp to any port 8080\n"
+)
+
+func TestApply(t *testing.T) {
+	mac, h := start(t)
+	before := mac.String()
+	s, err := Apply(t.Context(), h, "web", web, Seen{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.Anchor("web")
+	want := []string{
+		"pass in proto tcp from any to any port = 8080 flags S/SA keep state",
+		"rdr on en0 inet proto tcp from any to any port = 80 -> 127.0.0.1 port 8080",
+	}
+	if diff := cmp.Diff(want, a.Loaded); diff != "" {
+		t.Errorf("loaded rules, -want +got:\n%s", diff)
+	}
+	if a.Text != web || a.Mode&0o7777 != 0o644 || a.Owner != "0:0" {
+		t.Errorf("file: %04o %s\n%s", a.Mode&0o7777, a.Owner, a.Text)
+	}
+	if diff := cmp.Diff([]string{"anchor", "rdr-anchor"}, slices.Sorted(slices.Values(s.Calls("web")))); diff != "" {
+		t.Errorf("calls, -want +got:\n%s", diff)
+	}
+	if drift := s.Drift("web"); len(drift) > 0 {
+		t.Errorf("drift after apply: %q", drift)
+	}
+
+	mac.Reboot()
+	s, err = Look(t.Context(), dial(t, mac))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, s.Anchor("web").Loaded); diff != "" || len(s.Drift("web")) > 0 {
+		t.Errorf("after a reboot: drift %q, rules -want +got:\n%s", s.Drift("web"), diff)
+	}
+
+	if _, err := Remove(t.Context(), h, "web", seen(t, h, "web")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, mac.String()); diff != "" {
+		t.Errorf("removing it leaves a trace, -want +got:\n%s", diff)
+	}
+}
+
+// An apply that has nothing to do changes nothing; it takes two round trips, and a third is not needed to know what is there.
+func TestApplyRoundTrips(t *testing.T) {
+	mac, h := start(t)
+	if _, err := Apply(t.Context(), h, "one", ssh22, Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	requests := 0
+	mac.ForgetCalls()
+	if _, err := Apply(t.Context(), h, "two", ssh22, Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range mac.Calls() {
+		if c.Argv[0] == "/usr/bin/mktemp" { // each request with files makes one folder
+			requests++
+		}
+	}
+	if requests != 2 {
+		t.Errorf("an apply took %d requests, want 2", requests)
+	}
+}
+
+func TestApplyChanged(t *testing.T) {
+	for name, script := range map[string]string{
+		"file-edited":   `echo "# by hand" >>/etc/pf.anchors/ssh`,
+		"rules-changed": `echo "block all" | /sbin/pfctl -q -a ssh -f - 2>/dev/null`,
+		"flushed":       `/sbin/pfctl -q -a ssh -F rules 2>/dev/null`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mac, h := start(t)
+			if _, err := Apply(t.Context(), h, "ssh", ssh22, Seen{}); err != nil {
+				t.Fatal(err)
+			}
+			planned := seen(t, h, "ssh")
+			byHand(t, mac, script)
+			before := mac.String()
+			if _, err := Apply(t.Context(), h, "ssh", web, planned); !errors.Is(err, ErrChanged) {
+				t.Errorf("got %v, want ErrChanged", err)
+			}
+			if diff := cmp.Diff(before, mac.String()); diff != "" {
+				t.Errorf("something was overwritten, -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever stops an apply before its files are in place, the Mac is as it was.
+func TestApplyFails(t *testing.T) {
+	fails := func(words ...string) func([]string) *macsim.Failure {
+		return func(argv []string) *macsim.Failure {
+			line := strings.Join(argv, " ")
+			for _, w := range words {
+				if !strings.Contains(line, w) {
+					return nil
+				}
+			}
+			return &macsim.Failure{Stderr: "no\n", Exit: 1}
+		}
+	}
+	for name, test := range map[string]struct {
+		arrange func(*macsim.Mac)
+		want    error
+	}{
+		"disk-full-anchors": {func(m *macsim.Mac) { m.Files().Fill("/etc/pf.anchors", 10) }, ErrDisk},
+		"disk-full-etc":     {func(m *macsim.Mac) { m.Files().Fill("/etc", 60) }, ErrDisk},
+		"anchor-load":       {func(m *macsim.Mac) { m.Fail(fails("pfctl -q -o none -a web -f")) }, ErrLoad},
+		"main-load":         {func(m *macsim.Mac) { m.Fail(fails("pfctl -q -f", "conf.load")) }, ErrLoad},
+		"rename":            {func(m *macsim.Mac) { m.Fail(fails("/bin/mv", "/etc/pf.anchors/web")) }, ErrDisk},
+		"protected":         {func(m *macsim.Mac) { _ = m.Files().SetImmutable("/etc/pf.anchors/web", true) }, ErrDisk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mac, h := start(t)
+			if _, err := Apply(t.Context(), h, "web", ssh22, Seen{}); err != nil {
+				t.Fatal(err)
+			}
+			planned, before := seen(t, h, "web"), mac.String()
+			test.arrange(mac)
+			if _, err := Apply(t.Context(), h, "web", web, planned); !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			mac.Fail(nil)
+			mac.Files().Free()
+			_ = mac.Files().SetImmutable("/etc/pf.anchors/web", false)
+			if diff := cmp.Diff(before, mac.String()); diff != "" {
+				t.Errorf("the Mac is not as it was, -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Wherever the connection is cut, the Mac goes back to a whole state at its next boot, and the next apply succeeds.
+func TestApplyCut(t *testing.T) {
+	for _, cut := range []macsim.Cut{macsim.CutBefore, macsim.CutAfter} {
+		for k, done := 0, false; !done; k++ {
+			t.Run(fmt.Sprintf("%v-%d", map[macsim.Cut]string{macsim.CutBefore: "before", macsim.CutAfter: "after"}[cut], k), func(t *testing.T) {
+				mac, h := start(t)
+				if _, err := Apply(t.Context(), h, "web", ssh22, Seen{}); err != nil {
+					t.Fatal(err)
+				}
+				planned := seen(t, h, "web")
+				n := 0
+				mac.Fail(func([]string) *macsim.Failure {
+					if n++; n == k+1 {
+						return &macsim.Failure{Cut: cut}
+					}
+					return nil
+				})
+				_, err := Apply(t.Context(), h, "web", web, planned)
+				mac.Fail(nil)
+				if done = n <= k; done {
+					if err != nil {
+						t.Errorf("nothing was cut, yet: %v", err)
+					}
+					return
+				}
+				again := dial(t, mac)
+				now := seen(t, again, "web")
+				if text := now.Text; text != ssh22 && text != web {
+					t.Errorf("the file is neither old nor new: %q", text)
+				}
+				if _, err := Apply(t.Context(), again, "web", web, now); err != nil {
+					t.Errorf("the next apply: %v", err)
+				}
+				s, err := Look(t.Context(), again)
+				if err != nil || len(s.Drift("web")) > 0 || s.Anchor("web").Text != web {
+					t.Errorf("after the next apply: %v, drift %q", err, s.Drift("web"))
+				}
+				mac.Reboot()
+				s, err = Look(t.Context(), dial(t, mac))
+				if err != nil || len(s.Drift("web")) > 0 || !s.Anchor("web").Expected.Matches(s.Anchor("web").Loaded) {
+					t.Errorf("after a reboot: %v, drift %q", err, s.Drift("web"))
+				}
+			})
+		}
+	}
+}
+
+// From any set of anchors to any other, in any order, the Mac ends in that set's one state.
+func TestApplyConverges(t *testing.T) {
+	mac, h := start(t)
+	states := []map[string]string{
+		{},
+		{"ssh": ssh22},
+		{"ssh": web, "web": web},
+		{"web": web, "com.apple/250.mine": ssh22},
+		{"a": "scrub in all\npass in all\n", "b/c": "block in quick from 192.0.2.0/24\n", "ssh": ssh22},
+	}
+	names := map[string]bool{}
+	for _, state := range states {
+		for name := range state {
+			names[name] = true
+		}
+	}
+	enter := func(state map[string]string) string {
+		for name := range names {
+			now := seen(t, h, name)
+			var err error
+			if text, ok := state[name]; ok {
+				_, err = Apply(t.Context(), h, name, text, now)
+			} else {
+				_, err = Remove(t.Context(), h, name, now)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return mac.String()
+	}
+	want := make([]string, len(states))
+	for i, state := range states {
+		want[i] = enter(state)
+	}
+	for range 30 {
+		i := rand.IntN(len(states))
+		if got := enter(states[i]); got != want[i] {
+			t.Fatalf("state %d, -want +got:\n%s", i, cmp.Diff(want[i], got))
+		}
+	}
+}
+
+// What services inserted into the main ruleset survives changes to an anchor that is called already, and its removal.
+func TestApplyKeepsInsertedCalls(t *testing.T) {
+	mac, h := start(t)
+	if _, err := Apply(t.Context(), h, "ssh", ssh22, Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	// Internet Sharing's way: the main ruleset with a call more than pf.conf has.
+	byHand(t, mac, `(cat /etc/pf.conf; echo 'anchor "com.apple.internet-sharing"') | /sbin/pfctl -q -f - 2>/dev/null`)
+	const inserted = `anchor "com.apple.internet-sharing" all`
+	s, err := Look(t.Context(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{inserted}, s.Lost); diff != "" {
+		t.Errorf("what a load of pf.conf would lose, -want +got:\n%s", diff)
+	}
+	if _, err := Apply(t.Context(), h, "ssh", web[strings.Index(web, "pass"):], seen(t, h, "ssh")); err != nil {
+		t.Fatal(err)
+	}
+	s, err = Remove(t.Context(), h, "ssh", seen(t, h, "ssh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(s.main, inserted) {
+		t.Errorf("the call is gone: %q", s.main)
+	}
+}
+
+// A line by hand that loads our file keeps it from being removed: without the file, the Mac would boot without a main ruleset.
+func TestRemoveKeepsLoadedFile(t *testing.T) {
+	mac, h := start(t)
+	byHand(t, mac, `echo "pass in all" >/etc/pf.anchors/mine
+printf 'anchor "mine"\nload anchor "mine" from "/etc/pf.anchors/mine"\n' >>/etc/pf.conf
+/sbin/pfctl -q -f /etc/pf.conf 2>/dev/null`)
+	if _, err := Remove(t.Context(), h, "mine", seen(t, h, "mine")); err != nil {
+		t.Fatal(err)
+	}
+	byHand(t, mac, `test -f /etc/pf.anchors/mine && test ! -s /etc/pf.anchors/mine && /sbin/pfctl -q -n -f /etc/pf.conf 2>/dev/null`)
+}

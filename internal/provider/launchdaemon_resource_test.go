@@ -1,0 +1,250 @@
+package provider
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+)
+
+const daemonAddress = "macos_launchdaemon.test"
+
+// daemon is the configuration of one job; body are its other attributes.
+func (m *testMac) daemon(label, body string) string {
+	return m.provider + fmt.Sprintf("resource \"macos_launchdaemon\" \"test\" {\n  label = %q\n%s\n}\n", label, body)
+}
+
+const sleeper = `  program_arguments = ["/bin/sh", "-c", "exec sleep 600"]`
+
+func plannedDaemon(action plancheck.ResourceActionType) resource.ConfigPlanChecks {
+	return resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(daemonAddress, action)}}
+}
+
+func TestLaunchdaemon_basic(t *testing.T) {
+	macs(t, func(t *testing.T, mac *testMac) {
+		mac.run(
+			resource.TestStep{
+				Config:           mac.daemon("tfacc.basic", sleeper),
+				ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					statecheck.ExpectKnownValue(daemonAddress, tfjsonpath.New("file"), knownvalue.StringExact("/Library/LaunchDaemons/tfacc.basic.plist")),
+					statecheck.ExpectKnownValue(daemonAddress, tfjsonpath.New("drift"), knownvalue.ListSizeExact(0)),
+				},
+			},
+			resource.TestStep{
+				ResourceName: daemonAddress, ImportState: true, ImportStateId: "mini/tfacc.basic",
+				ImportStateVerify: true, ImportStateVerifyIdentifierAttribute: "label",
+			},
+			resource.TestStep{
+				Config: mac.daemon("tfacc.basic", sleeper+`
+  start_interval        = 3600
+  environment_variables = { A = "b", C = "d e" }
+  standard_out_path     = "/var/log/tfacc.log"
+  nice                  = 5
+  process_type          = "Background"
+  throttle_interval     = 30
+`),
+				ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionUpdate),
+			},
+			resource.TestStep{
+				ResourceName: daemonAddress, ImportState: true, ImportStateId: "mini/tfacc.basic",
+				ImportStateVerify: true, ImportStateVerifyIdentifierAttribute: "label",
+			},
+			resource.TestStep{Config: mac.daemon("tfacc.other", sleeper), ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionReplace)},
+		)
+	})
+}
+
+const wholePlist = `<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict>
+  <key>Label</key><string>tfacc.whole</string>
+  <key>ProgramArguments</key><array><string>/bin/sh</string><string>-c</string><string>exec sleep 600</string></array>
+  <key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>
+</dict></plist>
+`
+
+// A whole property list is the file, byte for byte, and compared by meaning.
+func TestLaunchdaemon_plist(t *testing.T) {
+	macs(t, func(t *testing.T, mac *testMac) {
+		config := mac.daemon("tfacc.whole", fmt.Sprintf("  plist = %q", wholePlist))
+		mac.run(
+			resource.TestStep{
+				Config: config,
+				Check: func(*terraform.State) error {
+					if got := mac.sh("cat /Library/LaunchDaemons/tfacc.whole.plist"); got != wholePlist {
+						return fmt.Errorf("the file is not the text:\n%s", diff(wholePlist, got))
+					}
+					return nil
+				},
+			},
+			resource.TestStep{
+				ResourceName: daemonAddress, ImportState: true, ImportStateId: "mini/tfacc.whole",
+				ImportStateVerify: true, ImportStateVerifyIdentifierAttribute: "label",
+			},
+			resource.TestStep{
+				// By hand, in other words.
+				PreConfig:        func() { mac.sh("/usr/bin/plutil -convert xml1 /Library/LaunchDaemons/tfacc.whole.plist") },
+				Config:           config,
+				ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionNoop),
+			},
+		)
+	})
+}
+
+func TestLaunchdaemon_disappears(t *testing.T) {
+	macs(t, func(t *testing.T, mac *testMac) {
+		mac.run(
+			resource.TestStep{Config: mac.daemon("tfacc.gone", sleeper)},
+			resource.TestStep{
+				PreConfig:        func() { mac.sh("/bin/launchctl bootout system/tfacc.gone; rm /Library/LaunchDaemons/tfacc.gone.plist") },
+				Config:           mac.daemon("tfacc.gone", sleeper),
+				ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionCreate),
+			},
+		)
+	})
+}
+
+// Each way in which a job can drift, alone: it is planned as an update, and after it the Mac is as before.
+func TestLaunchdaemon_drift(t *testing.T) {
+	for name, script := range map[string]string{
+		"booted-out":   `/bin/launchctl bootout system/tfacc.drift`,
+		"edited":       `sed 's/600/900/' "$f" >/private/tmp/x && cp /private/tmp/x "$f" && rm /private/tmp/x`,
+		"key-added":    `sed 's|<dict>|<dict><key>Umask</key><integer>18</integer>|' "$f" >/private/tmp/x && cp /private/tmp/x "$f" && rm /private/tmp/x`,
+		"broken":       `echo rubbish >"$f"`,
+		"file-removed": `rm "$f"`,
+		"file-mode":    `chmod 0666 "$f"`,
+		"file-owner":   `chown admin "$f"`,
+		"edited-and-loaded": `sed 's/600/900/' "$f" >/private/tmp/x && cp /private/tmp/x "$f" && rm /private/tmp/x
+/bin/launchctl bootout system/tfacc.drift && /bin/launchctl bootstrap system "$f"`,
+		"disabled": `/bin/launchctl disable system/tfacc.drift`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			macs(t, func(t *testing.T, mac *testMac) {
+				var applied string
+				config := mac.daemon("tfacc.drift", sleeper)
+				steps := []resource.TestStep{
+					{Config: config, Check: func(*terraform.State) error { applied = mac.state(); return nil }},
+					{
+						PreConfig: func() {
+							if mac.sh("f=/Library/LaunchDaemons/tfacc.drift.plist\n" + script); mac.state() == applied {
+								t.Error("the script changed nothing")
+							}
+						},
+						Config:           config,
+						ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionUpdate),
+						Check: func(*terraform.State) error {
+							// launchd remembers that a label was disabled once, as "enabled".
+							if now := mac.state(); now != applied && name != "disabled" {
+								return fmt.Errorf("the Mac is not as it was applied:\n%s", diff(applied, now))
+							}
+							return nil
+						},
+					},
+				}
+				if name == "disabled" {
+					resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: steps})
+					return
+				}
+				mac.run(steps...)
+			})
+		})
+	}
+}
+
+func TestLaunchdaemon_refused(t *testing.T) {
+	for name, test := range map[string]struct{ body, want string }{
+		"no-program":  {`  run_at_load = true`, `Missing Program`},
+		"two-ways":    {fmt.Sprintf("  plist = %q\n  nice = 5", strings.ReplaceAll(wholePlist, "whole", "bad")), `Attribute Beside a Whole Property List`},
+		"other-label": {fmt.Sprintf("  plist = %q", wholePlist), `Other Label`},
+		"json":        {`  plist = "{}"`, `Invalid Property List`},
+		"broken":      {`  plist = "<plist><dict><key>Label</key></dict></plist>"`, `Invalid Property List`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mac := simulated(t)
+			mac.run(resource.TestStep{Config: mac.daemon("tfacc.bad", test.body), ExpectError: wrapped(test.want)})
+			if w := mac.writes(); len(w) > 0 {
+				t.Errorf("something was written: %q", w)
+			}
+		})
+	}
+	for _, label := range []string{"", "../x", "a/b", "a b", "a\nb", "com.apple.x", "com.openssh.sshd"} {
+		mac := simulated(t)
+		mac.run(resource.TestStep{Config: mac.daemon(label, sleeper), ExpectError: regexp.MustCompile(`Invalid Label`)})
+	}
+}
+
+// A job that is there already is not taken over, unless it is just what is wanted.
+func TestLaunchdaemon_exists(t *testing.T) {
+	mac := simulated(t)
+	mac.sh(`printf '<plist version="1.0"><dict><key>Label</key><string>tfacc.there</string><key>Program</key><string>/bin/cat</string></dict></plist>' \
+	>/Library/LaunchDaemons/tfacc.there.plist`)
+	before := mac.state()
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: mac.daemon("tfacc.there", sleeper), ExpectError: wrapped(`(?s)launchd Job "tfacc.there" Exists.*/bin/cat`)},
+		{
+			PreConfig: func() {
+				if after := mac.state(); after != before {
+					t.Errorf("something changed:\n%s", diff(before, after))
+				}
+			},
+			Config:           mac.daemon("tfacc.there", `  program = "/bin/cat"`),
+			ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionCreate),
+		},
+	}})
+}
+
+// A program that cannot be started is a warning, and the job stands: it is not the provider's to judge.
+func TestLaunchdaemon_missingProgram(t *testing.T) {
+	mac := simulated(t)
+	mac.run(resource.TestStep{
+		Config: mac.daemon("tfacc.missing", "  program_arguments = [\"/usr/local/bin/missing\"]\n  run_at_load = true"),
+	})
+}
+
+// Two resources on one Mac, at once.
+func TestTogether(t *testing.T) {
+	macs(t, func(t *testing.T, mac *testMac) {
+		var config strings.Builder
+		config.WriteString(mac.provider)
+		for i := range 8 {
+			fmt.Fprintf(&config, "resource \"macos_pf_anchor\" \"a%d\" {\n  name = \"tfacc.%d\"\n  rules = \"pass in proto tcp to any port %d\\n\"\n}\n", i, i, 1000+i)
+			fmt.Fprintf(&config, "resource \"macos_launchdaemon\" \"d%d\" {\n  label = \"tfacc.%d\"\n%s\n}\n", i, i, sleeper)
+		}
+		mac.run(resource.TestStep{Config: config.String()})
+	})
+}
+
+// A connection that is lost in the middle of an apply is told as that; the next apply finds out what is there and goes on.
+func TestConnectionLost(t *testing.T) {
+	mac := simulated(t)
+	config := mac.anchor("tfacc.lost", story)
+	mac.run(
+		resource.TestStep{
+			PreConfig: func() {
+				mac.Fail(func(argv []string) *macsim.Failure {
+					if argv[0] == "/bin/mv" {
+						return &macsim.Failure{Cut: macsim.CutAfter}
+					}
+					return nil
+				})
+			},
+			Config:      config,
+			ExpectError: wrapped(`(?s)connection to mini was lost.*Run plan again`),
+		},
+		resource.TestStep{
+			PreConfig:         func() { mac.Fail(nil) },
+			Config:            config,
+			ConfigStateChecks: []statecheck.StateCheck{loaded(storyLoaded...)},
+		},
+	)
+}
