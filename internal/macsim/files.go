@@ -82,7 +82,7 @@ func (f *Files) walk(c cred, path string, follow bool) (dir *node, base string, 
 			continue
 		}
 		kid := n.kids[key(name)]
-		if kid != nil && kid.isLink() && (follow || strings.Join(rest, "") != "") {
+		if kid != nil && kid.isLink() && (follow || len(rest) > 0) {
 			if links++; links > maxLinks {
 				return nil, "", nil, errLoop
 			}

@@ -43,8 +43,7 @@ func (s *session) interactive(p *process) int {
 			_ = interp.StdIO(stdin, p.Stdout, p.Stderr)(sh.runner)
 			s.tty.cook(feed, cancel)
 			run(ctx)
-			s.tty.raw()
-			_ = feed.Close()
+			s.tty.raw(stdin)
 			_ = stdin.Close()
 		},
 	})

@@ -47,6 +47,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 	started := false
 	for r := range requests {
 		ok := false
+		after := func() {}
 		switch r.Type {
 		case "env":
 			var v struct{ Name, Value string }
@@ -75,7 +76,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 				break
 			}
 			started, ok = true, true
-			running.Go(func() { s.run(r.Type == "shell", v.Command) })
+			after = func() { running.Go(func() { s.run(r.Type == "shell", v.Command) }) }
 		case "signal":
 			s.cancel()
 			ok = true
@@ -83,6 +84,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 		if r.WantReply {
 			_ = r.Reply(ok, nil)
 		}
+		after() // not before the reply, which would come too late on a channel that is closed
 	}
 	running.Wait()
 }
@@ -112,7 +114,6 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 	s.addresses(p.environ)
 	switch {
 	case s.tty != nil:
-		defer s.tty.close()
 		p.Stdout, p.Stderr = s.tty, s.tty
 	default:
 		p.Stdout, p.Stderr = s.channel, s.channel.Stderr()

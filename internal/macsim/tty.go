@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -17,12 +18,21 @@ type tty struct {
 	editor  *term.Terminal
 
 	mu        sync.Mutex
-	typed     *sync.Cond // signalled when one of the next four changes
-	keys      []byte     // typed, for the editor
+	typed     *sync.Cond // signalled when keys or gone changes
+	keys      []byte     // typed and not yet taken by anybody
 	gone      bool       // nothing more will be typed
-	program   io.WriteCloser
+	program   *os.File   // what the running program's stdin is fed through; nil: the editor takes what is typed
 	interrupt context.CancelFunc
-	line      []byte // typed for the program, not yet sent
+	line      []byte   // typed for the program, not yet sent
+	sent      int      // bytes the program was sent
+	log       []stroke // what was typed for the program
+	ended     bool     // Ctrl-D was typed for it
+}
+
+// stroke is a key that was typed for a program.
+type stroke struct {
+	k    byte
+	sent int // bytes that the program had been sent before
 }
 
 func newTTY(channel ssh.Channel, columns, rows int) *tty {
@@ -73,6 +83,7 @@ func (t *tty) listen() {
 const (
 	ctrlC     = 3
 	ctrlD     = 4
+	ctrlE     = 5
 	backspace = 8
 	ctrlU     = 21
 	del       = 127
@@ -80,21 +91,27 @@ const (
 
 // press is one key; t.mu is held.
 func (t *tty) press(k byte) {
-	if t.program == nil {
-		t.keys = append(t.keys, k)
+	if t.program == nil || t.ended {
+		if k == ctrlC && t.program == nil {
+			t.keys = append(t.keys, ctrlE, ctrlU, '\r') // another prompt
+		} else {
+			t.keys = append(t.keys, k)
+		}
 		t.typed.Broadcast()
 		return
 	}
+	t.log = append(t.log, stroke{k, t.sent})
 	switch k {
 	case ctrlC:
 		t.echo("^C\r\n")
-		t.line = nil
+		t.line, t.log = nil, nil
 		t.interrupt()
 	case ctrlD:
 		if len(t.line) > 0 {
 			t.send()
 			return
 		}
+		t.ended = true
 		_ = t.program.Close()
 	case backspace, del:
 		if n := len(t.line); n > 0 {
@@ -120,15 +137,17 @@ func (t *tty) echo(s string) { _, _ = io.WriteString(t.channel, s) }
 
 // send gives the program the line that was typed.
 func (t *tty) send() {
-	_, _ = t.program.Write(t.line)
+	n, _ := t.program.Write(t.line)
+	t.sent += n
 	t.line = nil
 }
 
 // cook gives what is typed to a program, until raw is called.
-func (t *tty) cook(program io.WriteCloser, interrupt context.CancelFunc) {
+func (t *tty) cook(program *os.File, interrupt context.CancelFunc) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.program, t.interrupt, t.line = program, interrupt, nil
+	t.program, t.interrupt = program, interrupt
+	t.line, t.sent, t.log, t.ended = nil, 0, nil, false
 	early := t.keys
 	t.keys = nil
 	for _, k := range early {
@@ -139,15 +158,22 @@ func (t *tty) cook(program io.WriteCloser, interrupt context.CancelFunc) {
 	}
 }
 
-// raw gives what is typed to the editor again.
-func (t *tty) raw() {
+// raw gives what is typed to the editor again, what the program has not read from its stdin included.
+func (t *tty) raw(stdin *os.File) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.keys = append(t.keys, t.line...)
-	t.program, t.line = nil, nil
+	_ = t.program.Close()
+	unread, _ := io.Copy(io.Discard, stdin)
+	var again []byte
+	for _, l := range t.log {
+		if l.sent >= t.sent-int(unread) && (unread > 0 || !t.ended) {
+			again = append(again, l.k)
+		}
+	}
+	t.keys = append(again, t.keys...)
+	t.program = nil
+	t.typed.Broadcast()
 }
-
-func (t *tty) close() { t.raw() }
 
 // keyboard is what the editor reads and writes. It gives one key at a time, so that what follows a line is left for the
 // program that the line runs.
