@@ -1,12 +1,16 @@
 # install.sh LABEL FILE RELOAD ENABLE WAIT STARTS: make $D/plist the FILE of job LABEL, and load it. $D/old is the file as it
-# was (missing: none). RELOAD is no when launchd holds this definition already; ENABLE is yes when the job is disabled; WAIT is how
-# many half seconds it may take to end; STARTS is yes when loading it is to start it.
+# was (missing: none). RELOAD is no when launchd holds this definition already; ENABLE is yes when the job is disabled, and new
+# when only its new property list says so; WAIT is how many half seconds it may take to end; STARTS is yes when loading it is to
+# start it.
 label=$1 file=$2 reload=$3 enable=$4 wait=$5 starts=$6
 staged=${file%/*}/.$label.new
 print() { /bin/launchctl print "system/$label" 2>/dev/null; }
 loaded() {
 	print >/dev/null
 	[ $? != 113 ]
+}
+stage() {
+	/bin/cp "$1" "$staged" && /usr/sbin/chown root:wheel "$staged" && /bin/chmod 0644 "$staged" && /usr/bin/cmp -s "$1" "$staged"
 }
 stop() {
 	/bin/rm -f "$staged"
@@ -42,20 +46,21 @@ load() {
 }
 back() {
 	if [ -f "$D/old" ]; then
-		/bin/cp "$D/old" "$staged" && /usr/sbin/chown root:wheel "$staged" && /bin/chmod 0644 "$staged" &&
-			/bin/mv -f "$staged" "$file" || stop 26
+		if ! /usr/bin/cmp -s "$D/old" "$file"; then stage "$D/old" && /bin/mv -f "$staged" "$file" || stop 26; fi
 		[ "$was" = no ] || load || stop 26
 	else
 		/bin/rm -f "$file"
 	fi
-	[ "$enable" = no ] || /bin/launchctl disable "system/$label"
+	[ "$enable" != yes ] || /bin/launchctl disable "system/$label"
 	stop "$1"
 }
 
 if [ -f "$D/old" ]; then /usr/bin/cmp -s "$D/old" "$file" || stop 20; else [ ! -e "$file" ] || stop 20; fi
-/usr/bin/plutil -lint "$D/plist" >&2 || stop 22
-/bin/cp "$D/plist" "$staged" && /usr/sbin/chown root:wheel "$staged" && /bin/chmod 0644 "$staged" &&
-	/usr/bin/cmp -s "$D/plist" "$staged" || stop 24
+out=$(/usr/bin/plutil -lint "$D/plist" 2>&1) || {
+	printf '%s\n' "$out" >&2
+	stop 22
+}
+stage "$D/plist" || stop 24
 was=no
 if loaded; then was=yes; fi
 [ "$enable" = no ] || /bin/launchctl enable "system/$label" || stop 25
@@ -70,7 +75,9 @@ if [ "$starts" = yes ]; then
 		n=$((n + 1))
 	done
 	# A job that nothing has started in three seconds: seen twice after a good bootstrap, and a kick helped.
-	[ "$n" -lt 6 ] || /bin/launchctl kickstart "system/$label" </dev/null >/dev/null 2>&1 &
+	if [ "$n" -ge 6 ]; then
+		/bin/launchctl kickstart "system/$label" </dev/null >/dev/null 2>&1 &
+	fi
 fi
 
 set -- "$label" # what follows is survey.sh

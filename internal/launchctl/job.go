@@ -122,14 +122,19 @@ func Install(ctx context.Context, h *remote.Host, label string, data []byte, see
 	run, _ := dict.Get("RunAtLoad").(bool)
 	keep, _ := dict.Get("KeepAlive").(bool)
 	disabled, _ := dict.Get("Disabled").(bool)
-	reload := j.Loaded == nil || j.Loaded.Path != j.File || len(j.Loaded.differences(dict)) > 0 || j.Plist == nil || !plist.Equal(j.Plist, want)
+	reload := j.Loaded == nil || j.Loaded.Path != j.File || len(j.Loaded.differences(dict)) > 0 ||
+		j.Plist == nil || !plist.Equal(j.Plist, want)
+	enable := word(j.Disabled)
+	if disabled && !j.Disabled {
+		enable = "new"
+	}
 	files := map[string][]byte{"plist": data}
 	if j.Exists {
 		files["old"] = j.Bytes
 	}
 	result, err := h.Run(ctx, remote.Cmd{
 		Script: installScript + surveyScript, Files: files, Writes: true,
-		Args: []string{label, j.File, word(reload), word(j.Disabled || disabled), j.patience(), word(reload && (run || keep))},
+		Args: []string{label, j.File, word(reload), enable, j.patience(), word(reload && (run || keep))},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("launchctl: installing %s: %w", label, explainExit(err))
