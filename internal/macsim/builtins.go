@@ -53,6 +53,8 @@ func (s *interpreter) call(ctx context.Context, args []string) ([]string, error)
 		}
 	case "eval":
 		return []string{"eval", asSh(strings.Join(args[1:], " "))}, nil
+	case "read":
+		return s.readArgs(ctx, args), nil
 	case "trap":
 		return trapArgs(args), nil
 	case "cd":
@@ -164,6 +166,9 @@ func (s *interpreter) builtin(ctx context.Context, p *process) (int, error) {
 			fmt.Fprintf(p.Stderr, "%s: line 0: cd: %s: %s\n", path.Base(s.p.Args[0]), p.Args[1], p.Args[2])
 		}
 		status = 1
+	case "not modelled":
+		fmt.Fprintf(p.Stderr, "macsim: %s is not modelled\n", p.Args[1])
+		status = 2
 	case "hash", "ulimit": // nothing to see
 	}
 	if err != nil {
@@ -187,7 +192,7 @@ func (s *interpreter) pwd(p *process) (int, error) {
 
 func (s *interpreter) printUmask(p *process) int {
 	if len(p.Args) > 1 {
-		fmt.Fprintf(p.Stderr, "%s: macsim: umask %s is not modelled\n", path.Base(s.p.Args[0]), p.Args[1])
+		fmt.Fprintf(p.Stderr, "macsim: umask %s is not modelled\n", p.Args[1])
 		return 1
 	}
 	fmt.Fprintf(p.Stdout, "%04o\n", uint32(p.umask))

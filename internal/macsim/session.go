@@ -20,7 +20,8 @@ type session struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	env     environ
-	tty     *tty // nil without a pty
+	tty     *tty   // nil without a pty
+	input   *input // nil with one
 }
 
 // cut breaks the connection. A nil session has none.
@@ -128,22 +129,25 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 	if !interactive {
 		p.Args = append(p.Args, "-c", command)
 	}
-	stdin, feed, err := os.Pipe()
+	if s.tty != nil {
+		stdin, feed, err := os.Pipe()
+		if err != nil {
+			return 0, false
+		}
+		s.tty.cook(feed, s.cancel)
+		p.Stdin = stdin
+		status = shell(s.ctx, m, p)
+		s.tty.raw(stdin)
+		_ = stdin.Close()
+		return status, s.ctx.Err() == nil
+	}
+	in, err := newInput(s.ctx, s.channel)
 	if err != nil {
 		return 0, false
 	}
-	if s.tty != nil {
-		s.tty.cook(feed, s.cancel)
-	} else {
-		go func() {
-			_, _ = io.Copy(feed, s.channel)
-			_ = feed.Close()
-		}()
-	}
-	p.Stdin = stdin
+	defer in.close()
+	s.input, p.Stdin = in, in
 	status = shell(s.ctx, m, p)
-	_ = stdin.Close()
-	_ = feed.Close()
 	return status, s.ctx.Err() == nil
 }
 

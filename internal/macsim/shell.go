@@ -100,7 +100,11 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 		return 2
 	}
 	if lines {
-		return s.runLines(ctx, arg0, source{next: func(bool) (string, error) { return readLine(s.stdin) }})
+		next := func(bool) (string, error) { return readLine(s.stdin) }
+		if in := s.input(s.stdin); in != nil {
+			next = func(bool) (string, error) { return in.line() }
+		}
+		return s.runLines(ctx, arg0, source{next: next})
 	}
 	file, err := newParser().Parse(strings.NewReader(asSh(script)), arg0)
 	if err != nil {
@@ -111,8 +115,11 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 
 // stdinFile is r as a file, which is the only thing the interpreter does not read ahead from.
 func stdinFile(r io.Reader) (f *os.File, stop func(), err error) {
-	if f, ok := r.(*os.File); ok {
-		return f, func() {}, nil
+	switch r := r.(type) {
+	case *os.File:
+		return r, func() {}, nil
+	case *input:
+		return r.token, func() {}, nil
 	}
 	pr, pw, err := os.Pipe()
 	if err != nil {
@@ -291,7 +298,9 @@ func (s *interpreter) process(ctx context.Context, args []string) *process {
 	hc := interp.HandlerCtx(ctx)
 	p := *s.p
 	p.Args, p.Dir, p.Stdin, p.Stdout, p.Stderr = args, slash(hc.Dir), hc.Stdin, hc.Stdout, hc.Stderr
-	if p.Stdin == nil {
+	if in := s.input(hc.Stdin); in != nil {
+		p.Stdin = in
+	} else if hc.Stdin == nil {
 		p.Stdin = strings.NewReader("")
 	}
 	p.environ = environ{}
