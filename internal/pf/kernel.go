@@ -15,6 +15,7 @@ type Kernel struct {
 	anchors map[string]*anchor // By path; "" is the main ruleset.
 	skip    map[string]bool
 	states  []*State
+	byKey   map[stateKey][]*State
 }
 
 // An anchor is one ruleset in the kernel. It exists from the first time that something names it, and does not go away.

@@ -14,11 +14,24 @@ const tableThreshold = 6
 // tables of rules that differ in one address, and moves rules with the same field together, so that the kernel can skip
 // more of them at once.
 //
-// It takes time quadratic in the size of the largest block, as pfctl does.
+// It takes time quadratic in the size of the largest block, as pfctl does, and unlike pfctl leaves the rest as it is when it
+// has compared so many pairs of rules that nobody would wait for more.
 type optimizer struct {
 	file  *File
 	made  int // Tables begun, for their numbers.
 	names func() string
+	pairs int // Pairs of rules compared.
+}
+
+const maxPairs = 1 << 24
+
+// afford says whether n more pairs of rules may be compared, and counts them.
+func (o *optimizer) afford(n int) bool {
+	if n > maxPairs-o.pairs {
+		return false
+	}
+	o.pairs += n
+	return true
 }
 
 // An optRule is a rule in a block. It may share a table under construction with others.
@@ -43,9 +56,8 @@ func (o *optimizer) optimize(rs *Ruleset) {
 	rs.optimized = true
 	var out []*Rule
 	for _, block := range superblocks(rs.Filter) {
-		if len(block) > 1 {
-			block = o.combine(rs, dropCovered(block))
-			block = reorder(block)
+		if n := len(block); n > 1 && o.afford(n*n) {
+			block = reorder(o.combine(rs, dropCovered(block)))
 		}
 		for _, r := range block {
 			out = append(out, r.Rule)
@@ -113,14 +125,11 @@ func withoutAddrs(r *Rule) Rule {
 func dropCovered(block []*optRule) []*optRule {
 	for i := 0; i < len(block); i++ {
 		for j := i + 1; j < len(block); j++ {
-			a, b := *block[i].Rule, *block[j].Rule
-			a.Pos, b.Pos = Pos{}, Pos{}
-			if b2 := widened(&b, &a); a == b2 {
+			a, b := block[i].Rule, block[j].Rule
+			if covers(a, b) {
 				block = slices.Delete(block, j, j+1)
 				j--
-				continue
-			}
-			if a2 := widened(&a, &b); a2 == b {
+			} else if covers(b, a) {
 				block = slices.Delete(block, i, i+1)
 				i--
 				break
@@ -128,6 +137,23 @@ func dropCovered(block []*optRule) []*optRule {
 		}
 	}
 	return block
+}
+
+// covers says whether super matches every packet that sub matches, and does the same with it.
+func covers(super, sub *Rule) bool {
+	if super.Interface != "" && super.Interface != sub.Interface ||
+		super.Direction != InOut && super.Direction != sub.Direction ||
+		super.Proto.Number != 0 && super.Proto != sub.Proto ||
+		!mayCover(super.Src.Addr, sub.Src.Addr) || !mayCover(super.Dst.Addr, sub.Dst.Addr) {
+		return false // Most pairs end here.
+	}
+	w, s := widened(sub, super), *super
+	w.Pos, s.Pos = Pos{}, Pos{}
+	return w == s
+}
+
+func mayCover(super, sub Addr) bool {
+	return super == sub || super.Kind == AddrMask && (super.Bits == 0 || super.Bits < sub.Bits)
 }
 
 // widened is sub with everything that super does not ask for taken away.
@@ -187,7 +213,8 @@ func (o *optimizer) combine(rs *Ruleset, block []*optRule) []*optRule {
 			case !srcSame && dstSame && a.dst == nil && b.src == nil && b.dst == nil && combineable(a.Src, b.Src):
 				t = &a.src
 			}
-			if t == nil || withoutAddrs(a.Rule) != withoutAddrs(b.Rule) {
+			if t == nil || a.Family != b.Family || a.Proto != b.Proto || a.Interface != b.Interface ||
+				withoutAddrs(a.Rule) != withoutAddrs(b.Rule) {
 				continue
 			}
 			first, second := a.Dst.Addr, b.Dst.Addr

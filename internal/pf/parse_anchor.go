@@ -119,7 +119,9 @@ func (p *parser) translationAnchor() {
 	r.Family = p.family()
 	lists.protos = p.protos()
 	lists.fromTo = p.fromTo()
-	if p.peek() == "rtable" {
+	if r.Action == Scrub { // It is printed with the options of a scrub rule, and what is printed is read.
+		p.scrubOpts(&r)
+	} else if p.peek() == "rtable" {
 		r.RTable = p.rtable()
 	}
 	p.wantEnd()

@@ -2,13 +2,14 @@ package pf
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // filterOpts are the options after from and to, in any order.
 type filterOpts struct {
-	users, groups []IDRange
+	users, groups [][]IDRange // One list for each time the word stands there.
 	flags         uint8
 	flagSet       uint8
 	hasFlags      bool
@@ -41,10 +42,10 @@ func (p *parser) filterOpt(o *filterOpts) bool {
 	switch p.peek() {
 	case "user":
 		p.take()
-		o.users = append(p.ids("user", "uid", p.host.Users), o.users...)
+		o.users = append(o.users, p.ids("user", "uid", p.host.Users))
 	case "group":
 		p.take()
-		o.groups = append(p.ids("group", "gid", p.host.Groups), o.groups...)
+		o.groups = append(o.groups, p.ids("group", "gid", p.host.Groups))
 	case "flags":
 		p.take()
 		set, of := p.flags()
@@ -307,7 +308,13 @@ func (p *parser) matchOpts(r *Rule, o *filterOpts, l *lists) {
 		}
 	}
 	r.TOS = o.tos
-	l.users, l.groups, l.icmp = o.users, o.groups, o.icmp
+	l.users, l.groups, l.icmp = lastFirst(o.users), lastFirst(o.groups), o.icmp
+}
+
+// lastFirst joins lists, the last before the others.
+func lastFirst(lists [][]IDRange) []IDRange {
+	slices.Reverse(lists)
+	return slices.Concat(lists...)
 }
 
 func (p *parser) tagName(s string) string {

@@ -171,10 +171,10 @@ func (p *parser) skip(main bool) {
 		}
 		return
 	}
-	line := "set skip on {"
+	var names strings.Builder
 	bad := false
 	for _, i := range ifs {
-		line += " " + i.name
+		names.WriteString(" " + i.name)
 		if i.not {
 			p.errorf("skip on ! <interface> is not supported")
 			bad = true
@@ -182,7 +182,7 @@ func (p *parser) skip(main bool) {
 			p.file.Skip = append(p.file.Skip, i.name)
 		}
 	}
-	p.echo("%s }", line)
+	p.echo("set skip on {%s }", names.String())
 	if bad {
 		p.fail("error setting skip interface(s)")
 	}

@@ -42,3 +42,15 @@ func appendVerbose(lines []string, rules []*Rule, indent string, printed map[*Ru
 	}
 	return lines
 }
+
+// Lines are all rules in canonical form, as the kernel would show them: scrub, nat, rdr, binat, filter, dummynet. Names of
+// anchors are whole, inline anchors are indented. Two texts with the same lines have the same rules.
+func (f *File) Lines() []string {
+	var lines []string
+	for _, list := range f.Rules.lists() {
+		for _, it := range ruleItems(list, "") {
+			lines = append(lines, it.line)
+		}
+	}
+	return lines
+}
