@@ -162,6 +162,11 @@ func (s *Survey) Drift(name string) []string {
 // Apply makes the anchor hold the rules, on disk, in the kernel and called, and returns the anchor's Mac as it is then:
 // a Survey that knows no other anchor. An anchor that is neither as seen nor as wanted is ErrChanged, with the Mac as found.
 func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (*Survey, error) {
+	done, err := h.Alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	file := Terminated(rules)
 	for try := 0; ; try++ {
 		result, err := h.Run(ctx, remote.Cmd{
@@ -179,19 +184,19 @@ func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (
 			return s, fmt.Errorf("pfctl: loading %s: %w", name, ErrChanged)
 		}
 		c := s.Plan(name, want)
-		done, err := s.write(ctx, h, loadScript, a, yesNo(c.Kernel), c, map[string][]byte{
+		loaded, err := s.write(ctx, h, loadScript, a, yesNo(c.Kernel), c, map[string][]byte{
 			"rules":     []byte(file),
 			"old.rules": text(a.Loaded),
 			"undo":      a.undo(),
 			"conf.load": []byte(s.Conf.With(name, "", want.kinds())),
 		})
 		if errors.Is(err, ErrConfChanged) && try < 3 {
-			continue // another anchor's lines came in between
+			continue // another machine's apply came in between
 		}
 		if err != nil {
 			return nil, fmt.Errorf("pfctl: loading %s: %w", name, err)
 		}
-		return done, nil
+		return loaded, nil
 	}
 }
 
@@ -214,6 +219,11 @@ func (a *Anchor) undo() []byte {
 // An anchor that is not there is no error. One that is not as seen is ErrChanged, with the Mac as found; what was lost of
 // it meanwhile does not count, since it is to go anyway.
 func Remove(ctx context.Context, h *remote.Host, name string, seen Seen) (*Survey, error) {
+	done, err := h.Alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	for try := 0; ; try++ {
 		s, err := look(ctx, h, name)
 		if err != nil {
@@ -226,14 +236,14 @@ func Remove(ctx context.Context, h *remote.Host, name string, seen Seen) (*Surve
 		c := Change{conf: s.Conf.Without(name)}
 		c.main = c.conf != s.Conf && len(s.Lost) == 0
 		_, foreign := c.conf.loads(name, a.File)
-		done, err := s.write(ctx, h, removeScript, a, yesNo(foreign), c, map[string][]byte{})
+		removed, err := s.write(ctx, h, removeScript, a, yesNo(foreign), c, map[string][]byte{})
 		if errors.Is(err, ErrConfChanged) && try < 3 {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("pfctl: removing %s: %w", name, err)
 		}
-		return done, nil
+		return removed, nil
 	}
 }
 

@@ -170,6 +170,17 @@ func parseSurvey(records []remote.Record) *Survey {
 
 const anchorsDir = "/etc/pf.anchors/"
 
+// Twin is an anchor whose file is this anchor's too, because the names differ only in case, which APFS does not tell apart; ""
+// when there is none.
+func (s *Survey) Twin(name string) string {
+	for other, a := range s.anchors {
+		if a.Exists && other != name && strings.EqualFold(other, name) {
+			return other
+		}
+	}
+	return ""
+}
+
 // FileOf is the path of an anchor's file. "/" becomes ":", which no anchor name of ours has.
 func FileOf(name string) string { return anchorsDir + strings.ReplaceAll(name, "/", ":") }
 

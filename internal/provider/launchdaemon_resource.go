@@ -272,6 +272,7 @@ func (r *launchdaemonResource) Read(ctx context.Context, req resource.ReadReques
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.text("host"), "label", state.text("label"))...)
 	mac := r.mac(state.text("host"), &resp.Diagnostics)
 	if mac == nil {
 		return
@@ -287,7 +288,7 @@ func (r *launchdaemonResource) Read(ctx context.Context, req resource.ReadReques
 		return
 	}
 	state.observe(j)
-	r.keep(ctx, state, &resp.State, resp.Identity, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.State.Set(ctx, state.object())...)
 }
 
 func (r *launchdaemonResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {

@@ -163,6 +163,11 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	if refused(&resp.Diagnostics, mac.Name(), want); resp.Diagnostics.HasError() {
 		return
 	}
+	if twin := s.Twin(name); creates && twin != "" {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("pf Anchor %q Exists as %q", name, twin),
+			fmt.Sprintf("%s on %s is the file of both, because the Mac's file system does not tell upper from lower case.", a.File, mac.Name()))
+		return
+	}
 	if creates && !adoptable(a, plan.Rules.ValueString(), want) {
 		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("pf Anchor %q Exists", name),
 			fmt.Sprintf("On %s there is such an anchor, and it is not what this configuration wants. It is not taken over silently.\n\n%s\n\n"+
@@ -245,6 +250,7 @@ func (r *pfAnchorResource) Read(ctx context.Context, req resource.ReadRequest, r
 	if resp.Diagnostics.Append(req.State.Get(ctx, &state)...); resp.Diagnostics.HasError() {
 		return
 	}
+	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "name", state.Name)...)
 	mac := r.mac(state.Host, &resp.Diagnostics)
 	if mac == nil {
 		return
@@ -260,7 +266,6 @@ func (r *pfAnchorResource) Read(ctx context.Context, req resource.ReadRequest, r
 	}
 	state.observe(s)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "name", state.Name)...)
 }
 
 func (r *pfAnchorResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {

@@ -36,7 +36,8 @@ func diff(want, got any) string { return cmp.Diff(want, got) }
 
 // anchor is the configuration of one anchor.
 func (m *testMac) anchor(name, rules string) string {
-	return m.provider + fmt.Sprintf("resource \"macos_pf_anchor\" \"test\" {\n  name  = %q\n  rules = %q\n}\n", name, rules)
+	config := fmt.Sprintf("resource \"macos_pf_anchor\" \"test\" {\n  name  = %q\n  rules = %q\n}\n", name, rules)
+	return m.provider + strings.ReplaceAll(config, `\x`, `\u00`) // HCL has no \x
 }
 
 // loaded expects these rules in the state.
@@ -246,7 +247,7 @@ func TestPFAnchor_exists(t *testing.T) {
 			before := mac.state()
 			step := resource.TestStep{Config: mac.anchor("tfacc.there", story)}
 			if !test.ok {
-				step.ExpectError = regexp.MustCompile(`pf Anchor "tfacc.there" Exists`)
+				step.ExpectError = wrapped(`pf Anchor "tfacc.there" Exists`)
 			}
 			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{step}})
 			if after := mac.state(); !test.ok && after != before {

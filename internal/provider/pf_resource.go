@@ -215,6 +215,7 @@ func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *r
 	if resp.Diagnostics.Append(req.State.Get(ctx, &state)...); resp.Diagnostics.HasError() {
 		return
 	}
+	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "", types.StringNull())...)
 	mac := r.mac(state.Host, &resp.Diagnostics)
 	if mac == nil {
 		return
@@ -230,7 +231,6 @@ func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *r
 	}
 	state.observe(found)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "", types.StringNull())...)
 }
 
 func (r *pfResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {

@@ -13,6 +13,7 @@ import (
 type Host struct {
 	target Target
 	turn   chan struct{} // holds a token while a script runs
+	alone  chan struct{} // holds a token while somebody has the Mac, see Alone
 
 	// Owned by whoever holds the turn.
 	shell    *shell // nil: not connected
@@ -25,7 +26,7 @@ type Host struct {
 
 // NewHost returns the Mac that t reaches. Nothing is dialled before the first script.
 func NewHost(t Target) *Host {
-	return &Host{target: t, turn: make(chan struct{}, 1)}
+	return &Host{target: t, turn: make(chan struct{}, 1), alone: make(chan struct{}, 1)}
 }
 
 // Name is what the user calls this Mac.
@@ -102,6 +103,17 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 		default:
 			return Result{}, &LostError{Host: h.Name(), Err: err}
 		}
+	}
+}
+
+// Alone waits until nobody else in this process has the Mac alone, and returns what ends that. Who reads a file that others
+// change as well, and writes it according to what was read, does so alone; other machines are noticed by the scripts.
+func (h *Host) Alone(ctx context.Context) (done func(), err error) {
+	select {
+	case h.alone <- struct{}{}:
+		return func() { <-h.alone }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
