@@ -253,9 +253,11 @@ func onOff(b bool) string {
 	return "off"
 }
 
+// orNone is a value in a sentence. It has no quotes around it, for a CLI prints a string with its quotes escaped; a newline,
+// as in an argument that is a script, is printed as \n.
 func orNone(s string) string {
 	if s == "" {
 		return "none"
 	}
-	return strconv.Quote(s)
+	return strings.ReplaceAll(s, "\n", `\n`)
 }

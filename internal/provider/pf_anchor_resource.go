@@ -109,7 +109,7 @@ func (r *pfAnchorResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 			},
 			"pf_enabled": schema.BoolAttribute{
 				Computed:            true,
-				MarkdownDescription: "Whether pf is enabled on the Mac. While it is not, no rule has any effect.",
+				MarkdownDescription: "Whether pf was enabled on the Mac when it was last read. While it is not, no rule has any effect.",
 			},
 			"drift": driftAttribute("a wrong owner or mode of the file, and a call that is missing from the main ruleset or from `/etc/pf.conf`"),
 		},
@@ -181,8 +181,8 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	case want.Exact:
 		plan.LoadedRules = stringList(want.Lines)
 	}
-	if !creates && plan.Rules.Equal(state.Rules) && plan.LoadedRules.Equal(state.LoadedRules) && plan.Drift.Equal(state.Drift) {
-		plan.PFEnabled = state.PFEnabled
+	if !creates {
+		plan.PFEnabled = state.PFEnabled // as it was read; that macos_pf may change it in the same apply is seen by the next
 	}
 	r.warn(&resp.Diagnostics, s, mac.Name(), name, want, creates)
 }
@@ -293,8 +293,11 @@ func (r *pfAnchorResource) apply(ctx context.Context, plan *pfAnchorModel, seen 
 		explainPF(diags, path.Root("rules"), fmt.Sprintf("Unable to Load pf Anchor %q", name), err, mac.Name(), name, s)
 		return false
 	}
-	promised := plan.LoadedRules
+	promised, enabled := plan.LoadedRules, plan.PFEnabled
 	plan.observe(s)
+	if !enabled.IsUnknown() {
+		plan.PFEnabled = enabled
+	}
 	if got := stringsOf(plan.LoadedRules); !promised.IsUnknown() && !slices.Equal(got, stringsOf(promised)) {
 		diags.AddAttributeError(path.Root("rules"), fmt.Sprintf("pf Anchor %q Holds Other Rules Than Planned", name),
 			fmt.Sprintf("They were loaded on %s, but are not those that its pfctl foretold: something that the rules depend on, such as an "+
