@@ -289,7 +289,7 @@ func TestDrift(t *testing.T) {
 		},
 		"edited": { // the file's own difference shows in what it holds
 			edit: func(t *testing.T, mac *macsim.Mac) { put(t, mac, file, edited, 0o644) },
-			want: []string{`launchd still has the interval none, while the file says "60 seconds"`},
+			want: []string{`launchd still has the interval none, while the file says 60 seconds`},
 		},
 		"loaded-from-elsewhere": {
 			script: "launchctl bootout system/com.acme.agent && cp " + file + " /tmp/x.plist && launchctl bootstrap system /private/tmp/x.plist",
