@@ -78,13 +78,15 @@ func (k *Kernel) Test(h *Host, p Packet) Result {
 	if e.lost != "" {
 		return Result{Verdict: Unknown, Why: e.lost, Packet: p}
 	}
+	e.current = append(e.current, outcome{})
 	if nat == nil || !nat.NATPass {
-		e.current = append(e.current, outcome{})
+		e.path, e.outer = "", nil
 		if done, _ := e.filter("", true); done {
 			e.current = nil
 		}
-	} else {
-		e.current = append(e.current, outcome{})
+	}
+	if e.lost != "" {
+		return Result{Verdict: Unknown, Why: e.lost, Packet: p}
 	}
 	res := e.result()
 	res.Packet = e.p
@@ -117,6 +119,8 @@ type evaluation struct {
 	p Packet
 
 	path    string    // The anchor whose rules are being asked.
+	outer   []string  // The anchors that called it.
+	steps   int       // Rules asked so far.
 	current []outcome // The last rule that matched: one of these.
 	ended   []outcome // What a quick rule that perhaps matches has decided.
 	tag     string
@@ -128,14 +132,7 @@ type evaluation struct {
 // filter goes through the filter rules of an anchor; sure says whether it is certain that they are asked. It returns
 // whether the decision has fallen, and whether a rule has matched.
 func (e *evaluation) filter(path string, sure bool) (done bool, matched truth) {
-	a := e.k.anchors[path]
-	if a == nil {
-		return false, no
-	}
-	outer := e.path
-	e.path = path
-	defer func() { e.path = outer }()
-	for _, r := range a.rules.Filter {
+	for _, r := range e.enter(path, Pass) {
 		m := e.matches(r)
 		if m == no {
 			continue
@@ -175,11 +172,42 @@ func (e *evaluation) filter(path string, sure bool) (done bool, matched truth) {
 			e.current = append(e.current, o)
 		}
 	}
+	e.leave()
 	return false, matched
+}
+
+// Anchors may call each other in circles. The kernel ignores calls deeper than this;
+const maxCalls = 64
+
+// and this many rules is more than a packet can wait for.
+const maxSteps = 1 << 22
+
+// enter begins to ask the rules of an anchor. Every enter but the last has its leave.
+func (e *evaluation) enter(path string, kind Action) []*Rule {
+	e.outer = append(e.outer, e.path)
+	e.path = path
+	a := e.k.anchors[path]
+	if a == nil || len(e.outer) > maxCalls || e.lost != "" {
+		return nil
+	}
+	rules := *a.rules.list(kind)
+	if e.steps += len(rules) + 1; e.steps > maxSteps {
+		e.lost = "anchors call each other without end"
+		return nil
+	}
+	return rules
+}
+
+func (e *evaluation) leave() {
+	e.path = e.outer[len(e.outer)-1]
+	e.outer = e.outer[:len(e.outer)-1]
 }
 
 // targets are the anchors that a call asks, in order.
 func (k *Kernel) targets(c *Call) []string {
+	if c.Name == "" {
+		return nil
+	}
 	if !c.wildcard {
 		return []string{c.path}
 	}

@@ -13,6 +13,7 @@ func (e *evaluation) translate() *Rule {
 		lists = []Action{RDR, Binat}
 	}
 	for _, action := range lists {
+		e.path, e.outer = "", nil
 		r := e.firstMatch("", action)
 		if e.lost != "" {
 			return nil
@@ -32,14 +33,7 @@ func (e *evaluation) translate() *Rule {
 
 // firstMatch is the first rule of a kind that matches, in an anchor and those it calls.
 func (e *evaluation) firstMatch(path string, action Action) *Rule {
-	a := e.k.anchors[path]
-	if a == nil {
-		return nil
-	}
-	outer := e.path
-	e.path = path
-	defer func() { e.path = outer }()
-	for _, r := range *a.rules.list(action) {
+	for _, r := range e.enter(path, action) {
 		m := e.matchesNAT(r)
 		if m == no {
 			continue
@@ -58,6 +52,7 @@ func (e *evaluation) firstMatch(path string, action Action) *Rule {
 			}
 		}
 	}
+	e.leave()
 	return nil
 }
 
