@@ -74,7 +74,7 @@ func (r *pfctlRun) notLoaded() error {
 	if !r.noAction {
 		r.warn("Syntax error in config file: pf rules not loaded")
 	}
-	return exited(1)
+	return exitError(1)
 }
 
 // newTable is the name of a table that the optimizer makes.

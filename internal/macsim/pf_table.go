@@ -89,7 +89,7 @@ func (r *pfctlRun) tableAddrs() ([]pf.TableEntry, error) {
 			for _, line := range errs.Lines() {
 				fmt.Fprintln(r.p.Stderr, line)
 			}
-			return nil, exited(255)
+			return nil, exitError(255)
 		}
 		if err != nil {
 			return nil, r.fail255("cannot decode %s: Invalid argument", word)
@@ -101,7 +101,7 @@ func (r *pfctlRun) tableAddrs() ([]pf.TableEntry, error) {
 
 func (r *pfctlRun) fail255(format string, args ...any) error {
 	r.warn(format, args...)
-	return exited(255)
+	return exitError(255)
 }
 
 func (r *pfctlRun) tableError(err error) error {
@@ -187,7 +187,7 @@ func (r *pfctlRun) testTable(entries []pf.TableEntry) error {
 	}
 	r.count("%d/%d addresses match", n, len(entries))
 	if n < len(entries) {
-		return exited(2)
+		return exitError(2)
 	}
 	return nil
 }

@@ -51,10 +51,10 @@ type pfctlRun struct {
 // errUsage ends a run with the usage text; what was wrong has been said.
 var errUsage = errors.New("usage")
 
-// exited ends a run with a status.
-type exited int
+// An exitError ends a run with a status.
+type exitError int
 
-func (e exited) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // The words that -s, -F, -T, -o and -x take. They may be abbreviated, the first that fits is meant.
 var (
@@ -76,7 +76,7 @@ func pfctl(_ context.Context, m *Mac, p *process) int {
 	if err == nil {
 		err = r.run()
 	}
-	var status exited
+	var status exitError
 	switch {
 	case err == nil:
 		return 0
@@ -95,7 +95,7 @@ func (r *pfctlRun) warn(format string, args ...any) {
 // die says why and ends the run with 1.
 func (r *pfctlRun) die(format string, args ...any) error {
 	r.warn(format, args...)
-	return exited(1)
+	return exitError(1)
 }
 
 // say prints what -q keeps quiet.

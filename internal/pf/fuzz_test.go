@@ -1,6 +1,7 @@
 package pf
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -18,7 +19,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, rules string, optimize bool) {
 		file, err := Parse("rules.pf", []byte(rules), Options{Host: goldenHost(), Optimize: optimize})
 		if err != nil {
-			for _, e := range err.(Errors) {
+			var errs Errors
+			errors.As(err, &errs)
+			for _, e := range errs {
 				if e.Msg == "" || e.Pos.Line < 1 || e.Pos.Col < 1 {
 					t.Errorf("error without words or place: %+v", e)
 				}
