@@ -34,13 +34,16 @@ const (
 func demo(ctx context.Context) error {
 	chapter("Three Macs in an office",
 		"They are simulated: SSH servers with a shell, files, pf and launchd. Everything else is real.\n"+
-			"Each listens on more ports than its owner knows of, on every interface: ssh 22, kdc 88, smbd 445,\n"+
-			"ARDAgent 3283, AirPlay 5000 and 7000, screensharingd 5900, and something of a developer's at 8080.")
+			"Each listens on more ports than its owner knows of: SSH 22, file sharing 445, AirPlay 5000 and 7000,\n"+
+			"Screen Sharing 5900, something of a developer's 8080, and WireGuard 41641, which is Tailscale.")
 	fleet, err := newFleet("mini-01", "mini-02", "mini-03")
 	if err != nil {
 		return err
 	}
 	defer fleet.close()
+	if err := fleet.reach(fleet.names...); err != nil {
+		return err
+	}
 	asFound := fleet.snapshots()
 
 	chapter("One configuration for all of them", "The provider is built from this checkout; the configuration is examples/tailscale-only.")
@@ -52,10 +55,16 @@ func demo(ctx context.Context) error {
 	if err := tf.create(ctx); err != nil {
 		return err
 	}
+	if err := fleet.reach(); err != nil {
+		return err
+	}
 	asApplied := fleet.snapshots()
 
 	chapter("A hand meddles", "On mini-02 somebody is in a hurry, and flushes the rules.")
 	if err := fleet.byHand(ctx, "mini-02", "pfctl -q -a tailscale-only -F rules"); err != nil {
+		return err
+	}
+	if err := fleet.reach("mini-02"); err != nil {
 		return err
 	}
 	say("On mini-03 somebody finds an hour too long, and edits the job's property list.")
@@ -75,16 +84,20 @@ func demo(ctx context.Context) error {
 	if err := tf.run(ctx, "apply", "repair.tfplan"); err != nil {
 		return err
 	}
+	if err := fleet.reach(); err != nil {
+		return err
+	}
 	if err := fleet.compare(asApplied); err != nil {
 		return fmt.Errorf("after the repair, %w", err)
 	}
 
 	chapter("All three restart", "The kernel forgets its rules when a Mac restarts, and macOS starts with pf switched off.")
 	fleet.reboot()
-	for _, command := range []string{"pfctl -q -s info | grep Status", "pfctl -q -a tailscale-only -s rules"} {
-		if err := fleet.byHand(ctx, "mini-01", command); err != nil {
-			return err
-		}
+	if err := fleet.byHand(ctx, "mini-01", "pfctl -q -a tailscale-only -s rules"); err != nil {
+		return err
+	}
+	if err := fleet.reach(); err != nil {
+		return err
 	}
 	if err := tf.expect(ctx, noChanges, os.Stdout, "plan", "-detailed-exitcode"); err != nil {
 		return err
@@ -95,6 +108,9 @@ func demo(ctx context.Context) error {
 		return err
 	}
 	if err := tf.run(ctx, "apply", "destroy.tfplan"); err != nil {
+		return err
+	}
+	if err := fleet.reach(fleet.names...); err != nil {
 		return err
 	}
 	if err := fleet.compare(asFound); err != nil {
