@@ -199,7 +199,7 @@ func (s *interpreter) printUmask(p *process) int {
 	return 0
 }
 
-// kill knows the Mac's processes (see pids). Every shell has the process id of the program that simulates it.
+// kill knows the Mac's processes. A signal to the shells ends the one that sends it.
 func (s *interpreter) kill(ctx context.Context, p *process) (int, error) {
 	args, signal := p.Args[1:], "TERM"
 	if len(args) > 0 && args[0] == "-s" && len(args) > 1 {
@@ -217,13 +217,35 @@ func (s *interpreter) kill(ctx context.Context, p *process) (int, error) {
 		case pid == os.Getpid() && signal == "0":
 		case pid == os.Getpid():
 			return 0, interp.HandlerCtx(ctx).Builtin(ctx, []string{"exit", "143"})
-		case pid == 1 && signal == "0" && p.UID == 0:
-		default:
+		case s.m.processes()[pid] == "":
 			fmt.Fprintf(p.Stderr, "%s: line 0: kill: (%d) - No such process\n", path.Base(s.p.Args[0]), pid)
 			status = 1
+		case p.UID != 0:
+			fmt.Fprintf(p.Stderr, "%s: line 0: kill: (%d) - Operation not permitted\n", path.Base(s.p.Args[0]), pid)
+			status = 1
+		case signal != "0" && pid != 1:
+			s.m.signal(pid, strings.TrimPrefix(signal, "SIG"))
 		}
 	}
 	return status, nil
+}
+
+// signal sends a signal, TERM or 15, to a job of launchd's.
+func (m *Mac) signal(pid int, signal string) {
+	if name := map[string]string{"15": "TERM", "9": "KILL", "2": "INT", "1": "HUP"}[signal]; name != "" {
+		signal = name
+	}
+	m.launchd.mu.Lock()
+	label := ""
+	for l, j := range m.launchd.jobs {
+		if j.pid == pid {
+			label = l
+		}
+	}
+	m.launchd.mu.Unlock()
+	if label != "" {
+		m.launchd.kill(label, signal)
+	}
 }
 
 // describe is command -v, command -V and type. It does not see functions.

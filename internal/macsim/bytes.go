@@ -83,8 +83,8 @@ func shasum(_ context.Context, m *Mac, p *process) int {
 	algorithms := map[string]func() hash.Hash{
 		"": sha1.New, "1": sha1.New, "224": sha256.New224, "256": sha256.New, "384": sha512.New384, "512": sha512.New,
 	}
-	make := algorithms[set['a']]
-	if !ok || make == nil {
+	algorithm := algorithms[set['a']]
+	if !ok || algorithm == nil {
 		fmt.Fprintln(p.Stderr, "Type shasum -h for help")
 		return 1
 	}
@@ -93,7 +93,7 @@ func shasum(_ context.Context, m *Mac, p *process) int {
 		if err != nil {
 			return "", err
 		}
-		h := make()
+		h := algorithm()
 		_, err = io.Copy(h, r)
 		return hex.EncodeToString(h.Sum(nil)), err
 	}

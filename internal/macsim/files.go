@@ -329,9 +329,8 @@ func (f *Files) rename(c cred, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if old == n {
-		// The name in another case, perhaps.
-		_, base = splitPath(to)
+	if old != nil && dir != nil {
+		_, base = splitPath(to) // which may differ in case from what is there
 	}
 	if err := removable(c, n); err != nil {
 		return err

@@ -41,10 +41,9 @@ func (s *session) interactive(p *process) int {
 			ctx, cancel := context.WithCancel(s.ctx)
 			defer cancel()
 			_ = interp.StdIO(stdin, p.Stdout, p.Stderr)(sh.runner)
-			s.tty.cook(feed, cancel)
+			s.tty.cook(stdin, feed, cancel)
 			run(ctx)
-			s.tty.raw(stdin)
-			_ = stdin.Close()
+			s.tty.raw()
 		},
 	})
 }
@@ -64,4 +63,15 @@ func (m *Mac) prompt(p *process, dir string) string {
 		return fmt.Sprintf("[%s:%s] %s%% ", m.Hostname, name, p.Env("USER"))
 	}
 	return fmt.Sprintf("%s@%s %s %% ", p.Env("USER"), m.Hostname, name)
+}
+
+// nestedPrompt is the prompt of a shell that another one started.
+func nestedPrompt(p *process, more bool) string {
+	switch {
+	case more:
+		return "> "
+	case p.UID == 0:
+		return path.Base(p.Args[0]) + "-3.2# "
+	}
+	return path.Base(p.Args[0]) + "-3.2$ "
 }

@@ -101,6 +101,9 @@ func permBits(perms string, old uint32, dir bool) uint32 {
 	return bits
 }
 
+// errSaid is an error that the user was told already.
+const errSaid errno = ""
+
 // each calls fn on every file named, and with deep on what is below. It prints errors, and returns the exit status.
 func (m *Mac) each(p *process, names []string, deep bool, fn func(name string, i Info) error) int {
 	status := 0
@@ -109,11 +112,13 @@ func (m *Mac) each(p *process, names []string, deep bool, fn func(name string, i
 		if err == nil {
 			err = fn(name, i)
 		}
-		if err != nil {
+		switch {
+		case err == errSaid:
+			status = 1
+		case err != nil:
 			status = p.errorf("%s: %v", name, err)
-			continue
 		}
-		if deep && i.IsDir() {
+		if err == nil && deep && i.IsDir() {
 			kids, _ := m.files.readDir(m.cred(p), p.abs(name))
 			for _, k := range kids {
 				status = max(status, m.each(p, []string{name + "/" + k.name}, true, fn))
@@ -141,7 +146,8 @@ func chmod(_ context.Context, m *Mac, p *process) int {
 	return m.each(p, args[1:], deep, func(name string, _ Info) error {
 		err := m.files.chmod(m.cred(p), p.abs(name), change)
 		if err == errPerm {
-			return fmt.Errorf("Unable to change file mode on %s: %w", name, err)
+			p.errorf("Unable to change file mode on %s: %v", name, err)
+			return errSaid
 		}
 		return err
 	})

@@ -168,7 +168,7 @@ func unescape(s string, echo bool) (text string, stop bool) {
 			b.WriteByte("\a\b\f\n\r\t\v\\"[j])
 			continue
 		}
-		digits := 0
+		var digits int
 		switch {
 		case c == 'c' && echo:
 			return b.String(), true

@@ -134,11 +134,10 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 		if err != nil {
 			return 0, false
 		}
-		s.tty.cook(feed, s.cancel)
+		s.tty.cook(stdin, feed, s.cancel)
 		p.Stdin = stdin
 		status = shell(s.ctx, m, p)
-		s.tty.raw(stdin)
-		_ = stdin.Close()
+		s.tty.raw()
 		return status, s.ctx.Err() == nil
 	}
 	in, err := newInput(s.ctx, s.channel)

@@ -104,6 +104,12 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 		if in := s.input(s.stdin); in != nil {
 			next = func(bool) (string, error) { return in.line() }
 		}
+		if p.terminal() {
+			next = func(more bool) (string, error) {
+				_, _ = io.WriteString(p.Stderr, nestedPrompt(p, more))
+				return readLine(s.stdin)
+			}
+		}
 		return s.runLines(ctx, arg0, source{next: next})
 	}
 	file, err := newParser().Parse(strings.NewReader(asSh(script)), arg0)

@@ -197,22 +197,44 @@ func (m *Mac) install() error {
 	}
 	home := "/Users/" + m.User
 	dirs := []entry{
-		{path: "/private", mode: 0o755}, {path: "/private/etc", mode: 0o755}, {path: "/private/etc/pf.anchors", mode: 0o755},
-		{path: "/private/etc/ssh", mode: 0o755}, {path: "/private/etc/sudoers.d", mode: 0o755},
-		{path: "/private/tmp", mode: modeSticky | 0o777}, {path: "/private/var", mode: 0o755},
-		{path: "/private/var/db", mode: 0o755}, {path: "/private/var/db/com.apple.xpc.launchd", mode: 0o755},
-		{path: "/private/var/log", mode: 0o755}, {path: "/private/var/run", mode: 0o775, gid: 1},
-		{path: "/private/var/root", mode: 0o750}, {path: "/private/var/empty", mode: 0o755, gid: 3},
+		{path: "/private", mode: 0o755},
+		{path: "/private/etc", mode: 0o755},
+		{path: "/private/etc/pf.anchors", mode: 0o755},
+		{path: "/private/etc/ssh", mode: 0o755},
+		{path: "/private/etc/sudoers.d", mode: 0o755},
+		{path: "/private/tmp", mode: modeSticky | 0o777},
+		{path: "/private/var", mode: 0o755},
+		{path: "/private/var/db", mode: 0o755},
+		{path: "/private/var/db/com.apple.xpc.launchd", mode: 0o755},
+		{path: "/private/var/log", mode: 0o755},
+		{path: "/private/var/run", mode: 0o775, gid: 1},
+		{path: "/private/var/root", mode: 0o750},
+		{path: "/private/var/empty", mode: 0o755, gid: 3},
 		{path: "/private/var/tmp", mode: modeSticky | 0o777},
-		{path: "/Library", mode: 0o755}, {path: "/Library/LaunchAgents", mode: 0o755}, {path: "/Library/LaunchDaemons", mode: 0o755},
-		{path: "/Library/Preferences", mode: 0o755}, {path: "/Library/Logs", mode: 0o755, gid: 80},
-		{path: "/Applications", mode: 0o775, gid: 80}, {path: "/Users", mode: 0o755, gid: 80},
-		{path: "/Users/Shared", mode: modeSticky | 0o777}, {path: home, mode: 0o750, uid: 501, gid: 20},
+		{path: "/Library", mode: 0o755},
+		{path: "/Library/LaunchAgents", mode: 0o755},
+		{path: "/Library/LaunchDaemons", mode: 0o755},
+		{path: "/Library/Preferences", mode: 0o755},
+		{path: "/Library/Logs", mode: 0o755, gid: 80},
+		{path: "/Applications", mode: 0o775, gid: 80},
+		{path: "/Users", mode: 0o755, gid: 80},
+		{path: "/Users/Shared", mode: modeSticky | 0o777},
+		{path: home, mode: 0o750, uid: 501, gid: 20},
 		{path: home + "/Library", mode: 0o700, uid: 501, gid: 20},
-		{path: "/System", mode: 0o755}, {path: "/System/Library", mode: 0o755}, {path: "/System/Library/LaunchDaemons", mode: 0o755},
-		{path: "/bin", mode: 0o755}, {path: "/sbin", mode: 0o755}, {path: "/usr", mode: 0o755}, {path: "/usr/bin", mode: 0o755},
-		{path: "/usr/sbin", mode: 0o755}, {path: "/usr/libexec", mode: 0o755}, {path: "/usr/local", mode: 0o755},
-		{path: "/usr/local/bin", mode: 0o755}, {path: "/opt", mode: 0o755}, {path: "/dev", mode: 0o755}, {path: "/Volumes", mode: 0o755},
+		{path: "/System", mode: 0o755},
+		{path: "/System/Library", mode: 0o755},
+		{path: "/System/Library/LaunchDaemons", mode: 0o755},
+		{path: "/bin", mode: 0o755},
+		{path: "/sbin", mode: 0o755},
+		{path: "/usr", mode: 0o755},
+		{path: "/usr/bin", mode: 0o755},
+		{path: "/usr/sbin", mode: 0o755},
+		{path: "/usr/libexec", mode: 0o755},
+		{path: "/usr/local", mode: 0o755},
+		{path: "/usr/local/bin", mode: 0o755},
+		{path: "/opt", mode: 0o755},
+		{path: "/dev", mode: 0o755},
+		{path: "/Volumes", mode: 0o755},
 	}
 	texts := []entry{
 		{path: "/private/etc/pf.conf", content: stockPFConf, mode: 0o644},
@@ -227,8 +249,8 @@ func (m *Mac) install() error {
 	for _, p := range slices.Sorted(maps.Keys(commands)) {
 		texts = append(texts, entry{path: p, mode: 0o755})
 	}
-	write := func(e entry, make func() error) error {
-		err := make()
+	set := func(e entry, create func() error) error {
+		err := create()
 		if err == nil {
 			err = f.Chmod(e.path, e.mode)
 		}
@@ -238,12 +260,12 @@ func (m *Mac) install() error {
 		return err
 	}
 	for _, e := range dirs {
-		if err := write(e, func() error { return f.Mkdir(e.path) }); err != nil {
+		if err := set(e, func() error { return f.Mkdir(e.path) }); err != nil {
 			return err
 		}
 	}
 	for _, e := range texts {
-		if err := write(e, func() error { return f.Write(e.path, e.content) }); err != nil {
+		if err := set(e, func() error { return f.Write(e.path, e.content) }); err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,7 @@ func (m *Mac) authenticate(ctx context.Context, p *process, set map[byte]string,
 	if set['n'] != "" { // even when it would say then that the user may not
 		return p.errorf("a password is required")
 	}
-	tty := p.session != nil && p.session.tty != nil
+	tty := p.terminal()
 	if set['S'] == "" && !tty {
 		p.errorf("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
 		return p.errorf("a password is required")

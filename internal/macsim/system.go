@@ -25,7 +25,8 @@ func init() {
 		"/bin/test":       func(_ context.Context, m *Mac, p *process) int { return m.test(p) },
 		"/bin/[":          func(_ context.Context, m *Mac, p *process) int { p.Args[0] = "["; return m.test(p) },
 		"/usr/bin/printf": func(_ context.Context, _ *Mac, p *process) int { status, _ := printf(p); return status },
-		"/bin/echo":       echo, "/bin/pwd": pwd,
+		"/bin/echo":       echo, "/bin/pwd": pwd, "/usr/bin/tty": ttyName, "/usr/bin/which": which,
+		"/usr/bin/less": cat, "/usr/bin/more": cat,
 	})
 }
 
@@ -41,6 +42,33 @@ func echo(_ context.Context, _ *Mac, p *process) int {
 	}
 	_, err := fmt.Fprint(p.Stdout, text+end)
 	return writeStatus(err)
+}
+
+// terminal tells whether p's stdin is its session's terminal.
+func (p *process) terminal() bool {
+	return p.session != nil && p.session.tty != nil && p.session.tty.feeds(p.Stdin)
+}
+
+func ttyName(_ context.Context, _ *Mac, p *process) int {
+	if !p.terminal() {
+		fmt.Fprintln(p.Stdout, "not a tty")
+		return 1
+	}
+	fmt.Fprintln(p.Stdout, p.Env("SSH_TTY"))
+	return 0
+}
+
+func which(_ context.Context, m *Mac, p *process) int {
+	status := 0
+	for _, name := range p.Args[1:] {
+		found, err := m.lookPath(p.child(name))
+		if err != nil {
+			status = 1
+			continue
+		}
+		fmt.Fprintln(p.Stdout, found)
+	}
+	return status
 }
 
 func pwd(_ context.Context, m *Mac, p *process) int {
@@ -353,15 +381,27 @@ func basename(_ context.Context, _ *Mac, p *process) int {
 	return 0
 }
 
-// ps knows the processes of launchd's jobs, launchd itself, and that every shell has the process id of the program that simulates
-// the Mac.
+// processes are the process ids of launchd and of its jobs, with what they run. Every shell has the process id of the program that
+// simulates the Mac.
+func (m *Mac) processes() map[int]string {
+	all := map[int]string{1: "/sbin/launchd", os.Getpid(): "/bin/sh"}
+	m.launchd.mu.Lock()
+	defer m.launchd.mu.Unlock()
+	for _, j := range m.launchd.jobs {
+		if j.pid != 0 {
+			all[j.pid] = strings.Join(j.argv(), " ")
+		}
+	}
+	return all
+}
+
 func ps(_ context.Context, m *Mac, p *process) int {
 	set, args, ok := p.flags("Aaefjlo:p:u:wx")
 	if !ok || len(args) > 0 {
 		return p.usage("ps [-AaCcEefhjlMmrSTvwXx] [-O fmt | -o fmt] [-G gid[,gid...]]\n          [-g grp[,grp...]] [-u [uid,uid...]]\n"+
 			"          [-p pid[,pid...]] [-t tty[,tty...]] [-U user[,user...]]\n       ps [-L]", 1)
 	}
-	running := map[int]string{1: "/sbin/launchd", os.Getpid(): "/bin/sh"}
+	running := m.processes()
 	var pids []int
 	if set['p'] == "" {
 		pids = slices.Sorted(maps.Keys(running))
@@ -378,7 +418,9 @@ func ps(_ context.Context, m *Mac, p *process) int {
 		columns = strings.Split(strings.ReplaceAll(set['o'], "=", ""), ",")
 		titles = !strings.Contains(set['o'], "=")
 	}
-	heads := map[string]string{"pid": "  PID", "tty": "TTY     ", "time": "     TIME", "command": "CMD", "comm": "COMM", "ppid": " PPID", "stat": "STAT"}
+	heads := map[string]string{
+		"pid": "  PID", "tty": "TTY     ", "time": "     TIME", "command": "CMD", "comm": "COMM", "ppid": " PPID", "stat": "STAT",
+	}
 	if titles {
 		var words []string
 		for _, c := range columns {

@@ -2,6 +2,7 @@ package macsim
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,7 +133,8 @@ func (t *tester) unary(op, arg string) bool {
 	case "-z":
 		return arg == ""
 	case "-t":
-		return t.p.session != nil && t.p.session.tty != nil
+		return arg == "0" && t.p.terminal() || t.p.session != nil && t.p.session.tty != nil &&
+			(arg == "1" && t.p.Stdout == io.Writer(t.p.session.tty) || arg == "2" && t.p.Stderr == io.Writer(t.p.session.tty))
 	case "-r":
 		return t.m.files.access(c, name, 4) == nil
 	case "-w":

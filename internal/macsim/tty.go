@@ -22,6 +22,7 @@ type tty struct {
 	keys      []byte     // typed and not yet taken by anybody
 	gone      bool       // nothing more will be typed
 	program   *os.File   // what the running program's stdin is fed through; nil: the editor takes what is typed
+	stdin     *os.File   // where the program reads it
 	interrupt context.CancelFunc
 	line      []byte   // typed for the program, not yet sent
 	sent      int      // bytes the program was sent
@@ -142,11 +143,18 @@ func (t *tty) send() {
 	t.line = nil
 }
 
-// cook gives what is typed to a program, until raw is called.
-func (t *tty) cook(program *os.File, interrupt context.CancelFunc) {
+// feeds tells whether r is the stdin of the running program.
+func (t *tty) feeds(r io.Reader) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.program, t.interrupt = program, interrupt
+	return t.stdin != nil && r == t.stdin
+}
+
+// cook gives what is typed to a program through the pipe from program to stdin, until raw is called.
+func (t *tty) cook(stdin, program *os.File, interrupt context.CancelFunc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stdin, t.program, t.interrupt = stdin, program, interrupt
 	t.line, t.sent, t.log, t.ended = nil, 0, nil, false
 	early := t.keys
 	t.keys = nil
@@ -158,12 +166,13 @@ func (t *tty) cook(program *os.File, interrupt context.CancelFunc) {
 	}
 }
 
-// raw gives what is typed to the editor again, what the program has not read from its stdin included.
-func (t *tty) raw(stdin *os.File) {
+// raw gives what is typed to the editor again, what the program has not read included.
+func (t *tty) raw() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_ = t.program.Close()
-	unread, _ := io.Copy(io.Discard, stdin)
+	unread, _ := io.Copy(io.Discard, t.stdin)
+	_ = t.stdin.Close()
 	var again []byte
 	for _, l := range t.log {
 		if l.sent >= t.sent-int(unread) && (unread > 0 || !t.ended) {
@@ -171,7 +180,7 @@ func (t *tty) raw(stdin *os.File) {
 		}
 	}
 	t.keys = append(again, t.keys...)
-	t.program = nil
+	t.stdin, t.program = nil, nil
 	t.typed.Broadcast()
 }
 

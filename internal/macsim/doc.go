@@ -1,0 +1,44 @@
+// Package macsim is a simulated Mac for tests, and for trying things out: an SSH server that answers as a Mac does. It
+// needs no root and no container, and runs wherever Go runs.
+//
+//	mac := macsim.Start(t, macsim.Mac{Latency: 5 * time.Millisecond}) // the zero value is a working Mac
+//	_, _, _ = mac.Run(ctx, "pfctl -a com.acme.ssh -F rules")          // somebody changes it by hand
+//	want := mac.String()                                              // the whole Mac as text
+//
+// # What it is made of
+//
+// [Files] is the file system, in memory: modes and owners, links, names that differ in more than case, a sealed system
+// volume, extended attributes, a disk that can be full. A [Mac] adds what is not in files: the kernel's pf rules, launchd's
+// jobs, a clock. [Mac.Reboot] forgets what a restart forgets and boots as macOS does.
+//
+// The shell is the interpreter of mvdan.cc/sh, run on that file system. It is bash's language, which is what /bin/sh is on
+// a Mac (bash 3.2 in POSIX mode). Programs are Go functions (commands, in command.go) that take the real argv, print what
+// the real ones print, and fail as they fail; their options are those of macOS, others are refused with the usage text.
+// Every start of a program passes through [Mac.Fail] and [Mac.Hold], and is noted for [Mac.Calls]. What a Mac has not
+// (timeout, flock, setsid, getent ...) does not exist here either.
+//
+// The SSH server has sshd's limits and manners: the login shell runs the command, ten sessions a connection, no variables
+// but LANG and LC_*, a refused keepalive. A session with a terminal is a line editor and a cooked terminal.
+//
+// What the programs answer is what Macs were seen to answer, or what Apple's sources and manuals say; where that is less
+// than certain, a comment at the place says so. No Mac was at hand when this was written.
+//
+// The package shares no code with what it tests, except for the languages of package pf and package plist.
+//
+// # What is not modelled
+//
+// A program that is asked for something real, but not modelled, says "macsim: ... is not modelled" and fails; tests can look for that.
+// The shell is not bash in these points, of which only the first five go unsaid:
+//
+//   - Traps of signals do nothing, nor does EXIT in a subshell: ( trap ... EXIT ). An exit in an EXIT trap does not change the status.
+//   - A function that has the name of a builtin (echo, test, printf ...) is not called.
+//   - All shells of a Mac have one process id, that of the program that simulates it. $! is no process id.
+//   - A whole script is parsed before any of it runs; one that comes on stdin is read line by line.
+//   - sshd would wait for background programs that hold stdout; here the session ends with its shell.
+//   - There are no file descriptors beyond 2, no noclobber, no job control; assigning a readonly variable is not fatal.
+//   - fish and tcsh are names of the login shell only. They read the same language.
+//   - On Windows the interpreter's own paths, as globbing makes them, have backslashes.
+//
+// Nor are there hard links, access control lists, Unicode normalisation of names, TCC's protected folders, sftp, scp and port
+// forwarding, or FileVault's locked state. pf's rules do not act on the SSH connections.
+package macsim
