@@ -1,6 +1,7 @@
 package macsim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ type pfctlRun struct {
 	args             []string
 	macros           map[string]string
 	kill, killSrc    []string
+	stdin            []byte // With -f -.
 }
 
 // errUsage ends a run with the usage text; what was wrong has been said.
@@ -67,7 +69,16 @@ var (
 
 // pfctl controls pf. What it does not model (queues, -g, -i, -m, -p, -r, -x, -z, labels and timeouts) it refuses with its usage.
 func pfctl(_ context.Context, m *Mac, p *process) int {
-	r := &pfctlRun{m: m, p: p, pf: &m.pf, host: m.pfHost(), now: m.now(), macros: map[string]string{}}
+	// Nothing is written before pf is unlocked again, since the reader may be another pfctl. stdout comes after stderr, as from
+	// every program that does not write to a terminal.
+	var stdout, stderr bytes.Buffer
+	out := *p
+	out.Stdout, out.Stderr = &stdout, &stderr
+	defer func() {
+		_, _ = stderr.WriteTo(p.Stderr)
+		_, _ = stdout.WriteTo(p.Stdout)
+	}()
+	r := &pfctlRun{m: m, p: &out, pf: &m.pf, host: m.pfHost(), now: m.now(), macros: map[string]string{}}
 	r.host.Files = func(name string) ([]byte, error) {
 		text, err := m.files.Read(p.absolute(name))
 		return []byte(text), pathReason(err)
@@ -83,7 +94,7 @@ func pfctl(_ context.Context, m *Mac, p *process) int {
 	case errors.As(err, &status):
 		return int(status)
 	case errors.Is(err, errUsage):
-		fmt.Fprint(p.Stderr, pfctlUsage)
+		fmt.Fprint(&stderr, pfctlUsage)
 	}
 	return 1
 }
@@ -223,6 +234,12 @@ func (r *pfctlRun) option(flag byte, value string) error {
 
 // run does what was asked for, in pfctl's order.
 func (r *pfctlRun) run() error {
+	if r.file == "-" { // Whoever writes it may be another pfctl, which needs pf unlocked.
+		var err error
+		if r.stdin, err = io.ReadAll(r.p.Stdin); err != nil {
+			return r.die("stdin: %v", err)
+		}
+	}
 	r.pf.mu.Lock()
 	defer r.pf.mu.Unlock()
 	if r.noAction {
@@ -375,7 +392,7 @@ func (r *pfctlRun) killStates() error {
 // read is the text of a rule file, or of stdin for "-".
 func (r *pfctlRun) read(name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(r.p.Stdin)
+		return r.stdin, nil
 	}
 	return r.host.Files(name)
 }

@@ -1,6 +1,8 @@
 package macsim
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -197,6 +199,80 @@ func TestPFTables(t *testing.T) {
 		{run: "printf 'pass\\n' | pfctl -q -a x -f -", stderr: pfctlBanner},
 		{run: "pfctl -q -a x -s Tables"},
 	})
+}
+
+// TestPFPipe lets one pfctl read what another writes, though both need pf.
+func TestPFPipe(t *testing.T) {
+	m := pfMac(t)
+	runSteps(t, m, []pfctlStep{
+		{run: "pfctl -q -sn | pfctl -q -a copy -f -", stderr: pfctlBanner},
+		{run: "pfctl -q -a copy -sn", stdout: "nat-anchor \"com.apple/*\" all\nrdr-anchor \"com.apple/*\" all\n"},
+		{run: "echo 'x = 1' | pfctl -q -nvf - 2>&1", stdout: pfctlBanner + "x = \"1\"\n"},
+	})
+}
+
+type pfGolden struct {
+	Name, Rules    string
+	Stdout, Stderr []string // Of pfctl -o none -nvf.
+	Exit           int
+	SR, SN         []string // Of pfctl -sr and -sn after a load into an anchor.
+}
+
+// TestPFGolden asks the cases that package pf is tested with through a shell. The host that answered them has one more
+// address: the other end of utun4.
+func TestPFGolden(t *testing.T) {
+	m, err := New(Mac{User: "alice", Interfaces: []Interface{
+		{"lo0", prefixes("127.0.0.1/8", "::1/128", "fe80::1/64")},
+		{"en0", prefixes("fe80::1c2b:3aff:fe4d:5e6f/64", "192.168.1.10/24", "2001:db8:1::10/64")},
+		{"en1", prefixes("10.0.1.5/16")},
+		{"bridge100", prefixes("192.168.64.1/24")},
+		{"utun3", prefixes("100.64.0.5/32")},
+		{"utun4", prefixes("10.8.0.2/32")},
+		{"gif0", nil},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	lines := func(list []string) string {
+		if len(list) == 0 {
+			return ""
+		}
+		return strings.Join(list, "\n") + "\n"
+	}
+	for _, file := range []string{
+		"golden-open.json", "golden-files-open.json", "golden-readback-open.json", "golden-readback-files-open.json",
+	} {
+		data, err := os.ReadFile("../pf/testdata/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases []pfGolden
+		if err := json.Unmarshal(data, &cases); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cases {
+			if c.Name == "ifaddr/static-utun-peer" {
+				continue
+			}
+			if err := m.files.Write("/etc/rules.pf", c.Rules); err != nil {
+				t.Fatal(err)
+			}
+			step := pfctlStep{
+				run: "cd /etc; pfctl -o none -nvf rules.pf", exit: c.Exit,
+				stdout: lines(c.Stdout), stderr: pfctlBanner + lines(c.Stderr),
+			}
+			if strings.Contains(file, "readback") {
+				step = pfctlStep{
+					run:    "cd /etc; pfctl -q -o none -a t -f rules.pf; pfctl -q -a t -sr; pfctl -q -a t -sn",
+					stdout: lines(c.SR) + lines(c.SN), stderr: pfctlBanner,
+				}
+			}
+			if runSteps(t, m, []pfctlStep{step}); t.Failed() {
+				t.Fatalf("%s", c.Name)
+			}
+		}
+	}
 }
 
 func TestPFUsage(t *testing.T) {

@@ -69,7 +69,7 @@ func readGolden[T any](t testing.TB, file string) []T {
 // verbose is what pfctl -nvf prints for a text, and its exit status.
 func verbose(rules string, optimize bool) (stdout, stderr []string, exit int) {
 	f, err := Parse("rules.pf", []byte(rules), Options{Host: goldenHost(), Optimize: optimize})
-	if errs := (Errors)(nil); errors.As(err, &errs) {
+	if errs := Errors(nil); errors.As(err, &errs) {
 		return f.Echo, errs.Lines(), 1
 	}
 	return f.Verbose(), []string{}, 0
