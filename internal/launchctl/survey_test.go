@@ -216,14 +216,14 @@ func TestDifferences(t *testing.T) {
 	}{
 		"same": {guard, nil},
 		"arguments": {with("ProgramArguments", plist.Array{"/usr/local/bin/guard", "stop"}), []string{
-			`launchd still has the arguments "/usr/local/bin/guard start --port=8443", while the file says "/usr/local/bin/guard stop"`,
+			"launchd still has the arguments /usr/local/bin/guard start --port=8443, while the file says /usr/local/bin/guard stop",
 		}},
-		"program":   {with("Program", "/opt/guard"), []string{`launchd still has the program "/usr/local/bin/guard", while the file says "/opt/guard"`}},
-		"no-output": {with("StandardOutPath", nil), []string{`launchd still has the standard output "/var/db/guard/daemon.log", while the file says none`}},
-		"interval":  {with("StartInterval", int64(60)), []string{`launchd still has the interval none, while the file says "60 seconds"`}},
-		"throttle":  {with("ThrottleInterval", int64(60)), []string{`launchd still has the throttle interval "10", while the file says "60"`}},
+		"program":   {with("Program", "/opt/guard"), []string{"launchd still has the program /usr/local/bin/guard, while the file says /opt/guard"}},
+		"no-output": {with("StandardOutPath", nil), []string{"launchd still has the standard output /var/db/guard/daemon.log, while the file says none"}},
+		"interval":  {with("StartInterval", int64(60)), []string{"launchd still has the interval none, while the file says 60 seconds"}},
+		"throttle":  {with("ThrottleInterval", int64(60)), []string{"launchd still has the throttle interval 10, while the file says 60"}},
 		"keepalive": {with("KeepAlive", nil), []string{
-			`launchd still has keep-alive "on", while the file says "off"`, `launchd still has run-at-load "on", while the file says "off"`,
+			"launchd still has keep-alive on, while the file says off", "launchd still has run-at-load on, while the file says off",
 		}},
 		"environment": {
 			with("EnvironmentVariables", plist.Dict{{Key: "HOME", Value: "/x"}, {Key: "NEW", Value: "1"}}),
@@ -247,7 +247,7 @@ func TestDifferencesOfACalendar(t *testing.T) {
 			{Key: "Weekday", Value: int64(3)}, {Key: "Hour", Value: int64(11)}, {Key: "Minute", Value: int64(0)},
 		}}},
 	}
-	want := []string{`launchd still has the calendar "Hour 12, Minute 0, Weekday 3", while the file says "Hour 11, Minute 0, Weekday 3"`}
+	want := []string{"launchd still has the calendar Hour 12, Minute 0, Weekday 3, while the file says Hour 11, Minute 0, Weekday 3"}
 	if diff := cmp.Diff(want, parsePrint(printed27).differences(file)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
