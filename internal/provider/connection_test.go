@@ -183,3 +183,17 @@ func closedPort(t *testing.T) string {
 	}
 	return port
 }
+
+// What answers over SSH but is no Mac is told as that.
+func TestConnection_noMac(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim.Fail(func(argv []string) *macsim.Failure {
+		if argv[0] == "/usr/bin/uname" {
+			return &macsim.Failure{Exit: 1}
+		}
+		return nil
+	})
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: connection(sim, nil) + anyAnchor, ExpectError: wrapped(`(?s)not a Mac.*address is that of a Mac`)},
+	}})
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"golang.org/x/crypto/ssh"
@@ -133,4 +134,15 @@ func (m *testMac) run(steps ...resource.TestStep) {
 
 var factories = map[string]func() (tfprotov6.ProviderServer, error){
 	"macos": providerserver.NewProtocol6WithError(New("test")()),
+}
+
+// checkSchema reports what the framework finds wrong with a resource's schema.
+func checkSchema(t *testing.T, r frameworkresource.Resource) {
+	t.Helper()
+	var schema frameworkresource.SchemaResponse
+	r.Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
+	schema.Diagnostics.Append(schema.Schema.ValidateImplementation(t.Context())...)
+	for _, d := range schema.Diagnostics {
+		t.Errorf("%T: %s: %s", r, d.Summary(), d.Detail())
+	}
 }
