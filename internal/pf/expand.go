@@ -33,60 +33,45 @@ func (p *parser) expand(r *Rule, l *lists) {
 	dsts, dstPorts := orOne(l.dst), orOne(l.dstPorts)
 	users, groups := orOne(l.users), orOne(l.groups)
 
-	count := 1
-	for _, n := range []int{
+	sizes := [...]int{
 		len(ifs), len(protos), len(icmps), len(srcs), len(srcPorts), len(oses), len(dsts), len(dstPorts), len(users), len(groups),
-	} {
+	}
+	count := 1
+	for _, n := range sizes {
 		if count *= n; count > maxRules-p.rules {
 			p.fatal(fmt.Sprintf("rules expand to more than %d", maxRules))
 		}
 	}
 	p.rules += count
 
-	template := *r
-	added, bad := 0, false
-	for _, i := range ifs {
-		for _, proto := range protos {
-			for _, icmp := range icmps {
-				for si := range srcs {
-					src := &srcs[si]
-					for _, srcPort := range srcPorts {
-						for _, os := range oses {
-							for di := range dsts {
-								dst := &dsts[di]
-								for _, dstPort := range dstPorts {
-									for _, user := range users {
-										for _, group := range groups {
-											rule := template
-											rule.Interface, rule.IfNot = i.name, i.not
-											if !fitFamilies(&rule, src, dst) {
-												continue
-											}
-											rule.Proto, rule.OS, rule.User, rule.Group = proto, os, user, group
-											rule.Src = Peer{src.addr, src.not, srcPort}
-											rule.Dst = Peer{dst.addr, dst.not, dstPort}
-											rule.ICMP = icmp.ICMPType
-											p.expandLabels(&rule, src, dst)
-											bad = p.checkMask(srcs[si:], rule.Family) || bad
-											bad = p.checkMask(dsts[di:], rule.Family) || bad
-											rule.Src.Addr, rule.Dst.Addr = src.addr, dst.addr
-											bad = p.fitProto(&rule, icmp.proto) || bad
-											if !p.consistent(&rule) || bad {
-												p.errorf("skipping rule due to errors")
-												continue
-											}
-											p.anchor.count++
-											p.addRule(&rule)
-											added++
-										}
-									}
-								}
-							}
-						}
-					}
-				}
-			}
+	added, bad := 0, false // One bad combination spoils those that follow it.
+	for n := range count {
+		var at [len(sizes)]int // Places in the lists; the last turns fastest.
+		for i, n := len(sizes)-1, n; i >= 0; i-- {
+			at[i], n = n%sizes[i], n/sizes[i]
 		}
+		rule := *r
+		iface, icmp, src, dst := ifs[at[0]], icmps[at[2]], &srcs[at[3]], &dsts[at[6]]
+		rule.Interface, rule.IfNot = iface.name, iface.not
+		if !fitFamilies(&rule, src, dst) {
+			continue
+		}
+		rule.Proto, rule.ICMP, rule.OS = protos[at[1]], icmp.ICMPType, oses[at[5]]
+		rule.Src = Peer{src.addr, src.not, srcPorts[at[4]]}
+		rule.Dst = Peer{dst.addr, dst.not, dstPorts[at[7]]}
+		rule.User, rule.Group = users[at[8]], groups[at[9]]
+		p.expandLabels(&rule, src, dst)
+		bad = p.checkMask(srcs[at[3]:], rule.Family) || bad
+		bad = p.checkMask(dsts[at[6]:], rule.Family) || bad
+		rule.Src.Addr, rule.Dst.Addr = src.addr, dst.addr
+		bad = p.fitProto(&rule, icmp.proto) || bad
+		if !p.consistent(&rule) || bad {
+			p.errorf("skipping rule due to errors")
+			continue
+		}
+		p.anchor.count++
+		p.addRule(&rule)
+		added++
 	}
 	if added == 0 {
 		p.errorf("rule expands to no valid combination")
@@ -95,9 +80,8 @@ func (p *parser) expand(r *Rule, l *lists) {
 
 // addRule puts a rule into the ruleset being read.
 func (p *parser) addRule(r *Rule) {
-	rule := *r
 	l := p.anchor.rules.list(r.Action)
-	*l = append(*l, &rule)
+	*l = append(*l, r)
 }
 
 // fitFamilies settles the rule's family and, for link-local addresses, its interface. It returns false when the two ends

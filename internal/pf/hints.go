@@ -1,6 +1,11 @@
 package pf
 
-import "strings"
+import (
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+)
 
 // later are words of OpenBSD's pf after the release that macOS has, with what to write instead.
 var later = map[string]string{
@@ -18,38 +23,43 @@ var later = map[string]string{
 	"reject":      "the words are block return",
 }
 
-// guess is what was probably meant by the token that is a syntax error, or "".
-func (p *parser) guess() string {
-	t := p.tok
+// statements are the words that a line may begin with.
+var statements = []string{
+	"anchor", "antispoof", "binat", "binat-anchor", "block", "load", "nat", "nat-anchor", "no", "pass", "rdr", "rdr-anchor",
+	"scrub", "scrub-anchor", "set", "table",
+}
+
+// guess is what was probably meant by a token that is a syntax error, or "".
+func (p *parser) guess(t token) string {
 	switch {
 	case t.kind == kindEOF && len(p.lex.src) > 0 && !strings.HasSuffix(p.lex.src, "\n"):
 		return "the last line must end in a newline"
 	case t.kind == "\r":
 		return "lines must end in a newline alone, not in CR LF"
-	case t.kind == kindString && later[t.text] != "":
-		return later[t.text]
-	case t.kind == kindString:
-		if w := nearest(t.text); w != "" {
-			return "did you mean " + w + "?"
-		}
 	case t.kind == "*":
 		return "a name with /* needs quotes"
+	case t.kind == kindString && later[t.text] != "":
+		return later[t.text]
+	case t.kind == kindString && t.off == p.startOff:
+		return didYouMean(t.text, slices.Values(statements))
+	case t.kind == kindString:
+		return didYouMean(t.text, maps.Keys(keywords))
 	}
 	return ""
 }
 
-// nearest is the keyword that s is a slip of: one letter too many, too few, wrong, or two swapped.
-func nearest(s string) string {
-	if len(s) < 3 {
-		return ""
-	}
+// didYouMean asks for the word that s is a slip of: one letter too many, too few, wrong, or two swapped.
+func didYouMean(s string, words iter.Seq[string]) string {
 	best := ""
-	for w := range keywords {
-		if len(w) >= 3 && slip(s, w) && (best == "" || w < best) {
+	for w := range words {
+		if len(s) >= 3 && len(w) >= 3 && slip(s, w) && (best == "" || w < best) {
 			best = w
 		}
 	}
-	return best
+	if best == "" {
+		return ""
+	}
+	return "did you mean " + best + "?"
 }
 
 func slip(a, b string) bool {

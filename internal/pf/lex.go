@@ -55,6 +55,8 @@ type lexer struct {
 	under    []char // Read again after it.
 	expanded int
 
+	keepNewlines bool // Of lines with a lexical error; pfctl drops them.
+
 	errorf func(format string, args ...any)
 	fatal  func(msg string)
 }
@@ -133,9 +135,19 @@ func (l *lexer) expand(value string, off int) {
 	l.text, l.textOff = value, off
 }
 
-// skipLine drops the rest of the line, its newline included, after an error in it was reported.
+// skipLine drops the rest of the line, its newline included, after an error in it was reported. A newline that was looked
+// at already is forgotten, and the next line dropped instead.
 func (l *lexer) skipLine() token {
-	l.text, l.pushed, l.under = "", l.pushed[:0], l.under[:0]
+	l.text = ""
+	if l.keepNewlines {
+		for {
+			if c := l.read(); c.c == '\n' || c.c == eof {
+				l.unread(c)
+				return token{kind: kindError, off: l.tokOff}
+			}
+		}
+	}
+	l.pushed, l.under = l.pushed[:0], l.under[:0]
 	for {
 		switch l.read().c {
 		case '\n':
@@ -321,9 +333,9 @@ func (l *lexer) quoted(quote char) token {
 
 func isDigit(c int) bool { return '0' <= c && c <= '9' }
 
-func isAlnum(c int) bool {
-	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-}
+func isAlpha(c int) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+func isAlnum(c int) bool { return isAlpha(c) || isDigit(c) }
 
 func endsNumber(c int) bool {
 	switch c {

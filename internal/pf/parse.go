@@ -15,6 +15,10 @@ type Options struct {
 	// "load anchor" lines are read and do nothing.
 	Anchor string
 
+	// All reports every error. pfctl keeps quiet about a syntax error that follows another within three tokens, and does not
+	// see what stands in the line after an undefined macro.
+	All bool
+
 	// Optimize runs pfctl's optimizer, as pfctl does without "-o none". "set ruleset-optimization" in the main text
 	// has its say only then.
 	Optimize bool
@@ -80,8 +84,12 @@ func Parse(name string, src []byte, o Options) (*File, error) {
 		strings:      make(map[string]string),
 	}
 	p.lex = &lexer{
-		src: string(src), line: 1, at: 1, macros: make(map[string]string),
-		errorf: p.errorf, fatal: p.fatal,
+		src: string(src), line: 1, at: 1, macros: make(map[string]string), keepNewlines: o.All,
+		errorf: func(format string, args ...any) {
+			p.mark = p.lex.tokOff
+			p.errorf(format, args...)
+		},
+		fatal: p.fatal,
 	}
 	for k, v := range o.Macros {
 		p.lex.macros[k] = v
@@ -113,9 +121,12 @@ type parser struct {
 	errs  Errors
 	fixed map[string]string
 
-	tok    token // The next token,
-	peeked bool  // if it was read already.
-	quiet  int   // Tokens to be taken before another syntax error is worth a message.
+	tok      token // The next token,
+	peeked   bool  // if it was read already.
+	start    Pos   // Where the statement begins,
+	startOff int   // and its offset.
+	mark     int   // Offset of the token that an error is about: the last one taken.
+	quiet    int   // Tokens to be taken before another syntax error is worth a message.
 
 	section      int
 	requireOrder bool
@@ -149,6 +160,7 @@ func (p *parser) peek() string {
 func (p *parser) take() token {
 	p.peek()
 	p.peeked = false
+	p.mark = p.tok.off
 	if p.quiet > 0 {
 		p.quiet--
 	}
@@ -177,15 +189,16 @@ func (p *parser) wantEnd() {
 	if p.peek() != "\n" {
 		p.syntaxError()
 	}
+	p.mark = p.startOff // What is wrong from here on is wrong with all of it.
 }
 
-func (p *parser) pos() Pos {
-	off := min(p.lex.tokOff, len(p.lex.src))
+// pos is the place of a token: the line as pfctl counts, which is that of the last token it has read, and the column.
+func (p *parser) pos(off int) Pos {
 	return Pos{int32(p.lex.at), int32(off - strings.LastIndexByte(p.lex.src[:off], '\n'))}
 }
 
 func (p *parser) report(s style, msg string) {
-	p.errs = append(p.errs, Error{File: p.file.Name, Pos: p.pos(), Msg: msg, style: s})
+	p.errs = append(p.errs, Error{File: p.file.Name, Pos: p.pos(p.mark), Msg: msg, style: s})
 	if len(p.errs) == maxErrors {
 		p.fatal("too many errors")
 	}
@@ -212,7 +225,7 @@ func (p *parser) fail(format string, args ...any) {
 
 // fatal reports an error and gives up the text.
 func (p *parser) fatal(msg string) {
-	p.errs = append(p.errs, Error{File: p.file.Name, Pos: p.pos(), Msg: msg})
+	p.errs = append(p.errs, Error{File: p.file.Name, Pos: p.pos(p.mark), Msg: msg})
 	panic(stop{})
 }
 
@@ -226,9 +239,15 @@ func (p *parser) die(msg string) {
 // without a message, as yacc has it.
 func (p *parser) syntaxError() {
 	p.peek()
-	if p.quiet == 0 {
+	p.badToken(p.tok)
+}
+
+// badToken is syntaxError, with a guess about an earlier token.
+func (p *parser) badToken(t token) {
+	p.mark = t.off
+	if p.quiet == 0 || p.file.options.All {
 		p.errorf("syntax error")
-		if h := p.guess(); h != "" {
+		if h := p.guess(t); h != "" {
 			p.hint("%s", h)
 		}
 	}
@@ -290,8 +309,15 @@ func (p *parser) rootAnchor() *inline {
 	return p.anchor
 }
 
+// begin is the kind of the first token of a statement.
+func (p *parser) begin() string {
+	kind := p.peek()
+	p.start, p.startOff = p.pos(p.tok.off), p.tok.off
+	return kind
+}
+
 func (p *parser) statement() {
-	switch p.peek() {
+	switch p.begin() {
 	case "\n":
 	case "set":
 		p.set()
@@ -350,8 +376,12 @@ func (p *parser) echo(format string, args ...any) {
 
 // macroDef reads NAME = VALUE. The value is one number, or words, which are joined by blanks.
 func (p *parser) macroDef() {
-	name := p.take().text
-	p.want("=")
+	first := p.take()
+	if p.peek() != "=" { // Then it was to be another statement.
+		p.badToken(first)
+	}
+	p.take()
+	name := first.text
 	var value string
 	if p.peek() == kindNumber {
 		value = p.take().text
@@ -376,8 +406,8 @@ func (p *parser) words() string {
 
 // load reads load anchor NAME from PATH.
 func (p *parser) load() {
+	pos := p.start
 	p.take()
-	pos := p.pos()
 	p.want("anchor")
 	name := p.words()
 	p.want("from")

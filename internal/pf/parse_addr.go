@@ -138,7 +138,7 @@ func (p *parser) dynamic() hostNode {
 	p.want("(")
 	spec := p.want(kindString).text
 	p.want(")")
-	if c := int(spec0(spec)); isDigit(c) || !isAlnum(c) {
+	if spec == "" || !isAlpha(int(spec[0])) {
 		p.fail("invalid interface name '%s'", spec)
 	}
 	name, mods, bad := cutMods(spec)
@@ -152,13 +152,6 @@ func (p *parser) dynamic() hostNode {
 		p.fail("interface name too long")
 	}
 	return hostNode{addr: Addr{Kind: AddrDynamic, Name: p.intern(name), Mods: mods, Bits: 128}}
-}
-
-func spec0(s string) byte {
-	if s == "" {
-		return 0
-	}
-	return s[0]
 }
 
 // cutMods cuts the modifiers off an interface address. bad is what is left in front of, and with, one that does not exist.

@@ -8,7 +8,7 @@ import (
 // filterAnchor reads anchor "NAME" ..., with or without a body in braces.
 func (p *parser) filterAnchor() {
 	p.take()
-	r := Rule{Pos: p.pos(), Action: Pass, RTable: -1}
+	r := Rule{Pos: p.start, Action: Pass, RTable: -1}
 	var name string
 	if p.peek() == kindString {
 		name = p.take().text
@@ -73,7 +73,7 @@ func (p *parser) braceBody() *inline {
 	p.outer = append(p.outer, p.anchor)
 	p.anchor = body
 	for first := true; ; first = false {
-		switch p.peek() {
+		switch p.begin() {
 		case "pass", "block":
 			p.filterRule()
 		case "anchor":
@@ -100,7 +100,7 @@ func (p *parser) braceBody() *inline {
 // translationAnchor reads nat-anchor, rdr-anchor, binat-anchor, scrub-anchor and dummynet-anchor.
 func (p *parser) translationAnchor() {
 	kind := p.take().kind
-	r := Rule{Pos: p.pos(), RTable: -1}
+	r := Rule{Pos: p.start, RTable: -1}
 	section := sectionNAT
 	switch kind {
 	case "nat-anchor":

@@ -244,7 +244,7 @@ func (p *parser) returnCode(af Family) uint16 {
 func (p *parser) filterRule() {
 	r := Rule{Action: Pass, RTable: -1}
 	block := p.take().kind == "block"
-	r.Pos = p.pos()
+	r.Pos = p.start
 	if block {
 		r.Action = Block
 		p.blockSpec(&r)
@@ -344,7 +344,7 @@ func (p *parser) queueNames(r *Rule, o *filterOpts) {
 // antispoof reads antispoof for INTERFACE, which stands for block rules made out of the interface's addresses.
 func (p *parser) antispoof() {
 	p.take()
-	pos := p.pos()
+	pos := p.start
 	log, quick := p.logQuick()
 	p.want("for")
 	ifs := list(p, func() ifNode {

@@ -81,7 +81,7 @@ func (p *parser) redirectPort(to *redirection) {
 // nat reads a nat or rdr rule.
 func (p *parser) nat(no bool) {
 	rdr := p.take().kind == "rdr"
-	r := Rule{Pos: p.pos(), RTable: -1}
+	r := Rule{Pos: p.start, RTable: -1}
 	switch {
 	case rdr && no:
 		r.Action = NoRDR
@@ -184,7 +184,7 @@ func (p *parser) checkRedirect(hosts []hostNode, af Family) {
 // binat reads a binat rule, which takes no lists.
 func (p *parser) binat(no bool) {
 	p.take()
-	r := Rule{Pos: p.pos(), Action: Binat, RTable: -1}
+	r := Rule{Pos: p.start, Action: Binat, RTable: -1}
 	if no {
 		r.Action = NoBinat
 	}

@@ -5,7 +5,7 @@ import "strings"
 // scrub reads a scrub rule.
 func (p *parser) scrub(no bool) {
 	p.take()
-	r := Rule{Pos: p.pos(), Action: Scrub, RTable: -1}
+	r := Rule{Pos: p.start, Action: Scrub, RTable: -1}
 	if no {
 		r.Action = NoScrub
 	}
@@ -85,7 +85,7 @@ func (p *parser) scrubOpts(r *Rule) {
 // printed: dummynet [in|out] [quick] [on IF] [af] [proto P] from ... to ... pipe N.
 func (p *parser) dummynet(no bool) {
 	p.take()
-	r := Rule{Pos: p.pos(), Action: Dummynet, RTable: -1}
+	r := Rule{Pos: p.start, Action: Dummynet, RTable: -1}
 	if no {
 		r.Action = NoDummynet
 	}

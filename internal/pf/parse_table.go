@@ -9,7 +9,7 @@ import (
 // table reads table <NAME> with its options and addresses.
 func (p *parser) table() {
 	p.take()
-	t := Table{Pos: p.pos()}
+	t := Table{Pos: p.start}
 	p.want("<")
 	t.Name = p.want(kindString).text
 	p.want(">")

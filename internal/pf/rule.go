@@ -215,13 +215,12 @@ type PoolAddr struct {
 
 // A Pool is where translated or routed packets go.
 type Pool struct {
-	Addrs        []PoolAddr
-	Type         PoolType
-	Key          [16]byte // Of a source hash.
-	Sticky       bool
-	LowPort      uint16 // As the kernel holds them: nat without ports is 50001 to 65535, static-port 0 to 0.
-	HighPort     uint16
-	translatedBy Action
+	Addrs    []PoolAddr
+	Type     PoolType
+	Key      [16]byte // Of a source hash.
+	Sticky   bool
+	LowPort  uint16 // As the kernel holds them: nat without ports is 50001 to 65535, static-port 0 to 0.
+	HighPort uint16
 }
 
 // The ports that nat chooses from when a rule does not say.
