@@ -39,7 +39,7 @@ var layers = []layer{
 		"internal/remote", "internal/plist",
 	}},
 	{"internal/remote", "the wire: it carries scripts, and does not know what for", []string{
-		"golang.org/x/crypto", "golang.org/x/sys", "github.com/skeema/knownhosts",
+		"golang.org/x/crypto", "github.com/skeema/knownhosts",
 	}},
 	{"internal/pf", "a language: it knows no hosts", nil},
 	{"internal/plist", "a language: it knows no hosts", nil},

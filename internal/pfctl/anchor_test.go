@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,16 +212,16 @@ func TestApplyCut(t *testing.T) {
 					t.Fatal(err)
 				}
 				planned := seen(t, h, "web")
-				n := 0
+				var n atomic.Int32
 				mac.Fail(func([]string) *macsim.Failure {
-					if n++; n == k+1 {
+					if n.Add(1) == int32(k)+1 {
 						return &macsim.Failure{Cut: cut}
 					}
 					return nil
 				})
 				_, err := Apply(t.Context(), h, "web", web, planned)
 				mac.Fail(nil)
-				if done = n <= k; done {
+				if done = int(n.Load()) <= k; done {
 					if err != nil {
 						t.Errorf("nothing was cut, yet: %v", err)
 					}

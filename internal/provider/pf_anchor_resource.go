@@ -160,7 +160,7 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 			return
 		}
 	}
-	if refused(&resp.Diagnostics, mac.Name(), want); resp.Diagnostics.HasError() {
+	if refused(&resp.Diagnostics, mac.Name(), plan.Rules.ValueString(), want); resp.Diagnostics.HasError() {
 		return
 	}
 	if twin := s.Twin(name); creates && twin != "" {
@@ -188,11 +188,11 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 }
 
 // refused turns what pfctl would not take, or would take and ignore, into errors at `rules`.
-func refused(diags *diag.Diagnostics, mac string, want pfctl.Rules) {
+func refused(diags *diag.Diagnostics, mac, rules string, want pfctl.Rules) {
 	at := path.Root("rules")
 	switch {
 	case want.Err != nil:
-		diags.AddAttributeError(at, "pfctl Refuses the Rules", fmt.Sprintf("pfctl on %s says:\n\n%s\n\nNothing was changed there.", mac, indent(want.Err.Error())))
+		diags.AddAttributeError(at, "pfctl Refuses the Rules", fmt.Sprintf("pfctl on %s says:\n\n%s\n\nNothing was changed there.", mac, indent(complaints(want.Err, rules))))
 	case len(want.Set) > 0:
 		diags.AddAttributeError(at, "Option Inside an Anchor", fmt.Sprintf("pfctl accepts this in an anchor and ignores it:\n\n%s\n\n"+
 			"Options hold for the whole Mac, and belong into its /etc/pf.conf.", indent(strings.Join(want.Set, "\n"))))
@@ -201,6 +201,23 @@ func refused(diags *diag.Diagnostics, mac string, want pfctl.Rules) {
 			"source the kernel would then look for that body in another place, and never evaluate it. Make it a macos_pf_anchor of its own, "+
 			"and call it by name.")
 	}
+}
+
+// complaints are what pfctl says of the rules, each with the line that it is about.
+func complaints(e *pfctl.SyntaxError, rules string) string {
+	lines := strings.Split(rules, "\n")
+	var b strings.Builder
+	for _, m := range e.Messages {
+		if m.Line == 0 {
+			fmt.Fprintf(&b, "%s\n", m.Text)
+			continue
+		}
+		fmt.Fprintf(&b, "line %d: %s\n", m.Line, m.Text)
+		if m.Line <= len(lines) {
+			fmt.Fprintf(&b, "    %s\n", strings.TrimSpace(lines[m.Line-1]))
+		}
+	}
+	return b.String()
 }
 
 // adoptable reports whether an anchor is free, or holds exactly what is wanted already, as after an apply that was cut short.

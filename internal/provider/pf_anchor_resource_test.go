@@ -198,7 +198,7 @@ func TestPFAnchor_reformatted(t *testing.T) {
 // Rules that pfctl refuses fail in the plan, at the attribute, in pfctl's words; nothing is written.
 func TestPFAnchor_refused(t *testing.T) {
 	for name, test := range map[string]struct{ rules, want string }{
-		"syntax-error":  {"pass in all\npass in proto tcp to any prot 22\n", `(?s)rules = .*line 2: syntax error`},
+		"syntax-error":  {"pass in all\npass in proto tcp to any prot 22\n", `(?s)rules = .*line 2: syntax error pass in proto tcp to any prot 22`},
 		"option":        {"set skip on lo0\npass in all\n", `(?s)accepts this in an anchor.*set skip on`},
 		"inline-anchor": {"anchor \"x\" {\n  pass in all\n}\n", `Anchor With a Body`},
 		"order":         {"pass in all\nrdr on en0 proto tcp to any port 80 -> 127.0.0.1 port 8080\n", `Rules must be in order`},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os/user"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -80,6 +81,17 @@ func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 			return nil, err
 		}
 	}
+}
+
+// refused reports whether nobody listened, or hung up at once. Windows has numbers of its own for that (WSAECONNREFUSED,
+// WSAECONNRESET), which no other system uses.
+func refused(err error) bool {
+	for _, number := range []syscall.Errno{syscall.ECONNREFUSED, syscall.ECONNRESET, 10061, 10054} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
 }
 
 func handshakeStage(err error) Stage {

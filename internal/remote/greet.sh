@@ -1,5 +1,6 @@
 # The first line, run as the login user: become root. $shell reads and evaluates the next line that is sent; it is told the
 # connection's addresses, which sudo would drop with the rest of the environment.
+# shellcheck disable=SC2154 # the line above this script sets $password to yes or no: whether one follows
 LC_ALL=C PATH=/usr/bin:/bin:/usr/sbin:/sbin
 export LC_ALL PATH
 umask 022

@@ -1,5 +1,6 @@
 # The second line, run as root: answer requests, one a line, until the connection ends. $mark starts every header line; $0
 # is the login user and $1 the connection: client address and port, server address and port.
+# shellcheck disable=SC2154 # the line above this script sets $mark
 say() {
 	printf '\n%s' "$mark"
 	printf ' %s' "$@"
