@@ -28,9 +28,10 @@
 // # What is not modelled
 //
 // A program that is asked for something real, but not modelled, says "macsim: ... is not modelled" and fails; tests can look for that.
-// The shell is not bash in these points, of which only the first five go unsaid:
+// The shell is not bash in these points, of which the first six go unsaid:
 //
 //   - Traps of signals do nothing, nor does EXIT in a subshell: ( trap ... EXIT ). An exit in an EXIT trap does not change the status.
+//   - set -e is obeyed in a subshell or a substitution that is part of a condition.
 //   - A function that has the name of a builtin (echo, test, printf ...) is not called.
 //   - All shells of a Mac have one process id, that of the program that simulates it. $! is no process id.
 //   - A whole script is parsed before any of it runs; one that comes on stdin is read line by line.

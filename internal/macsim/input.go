@@ -23,18 +23,18 @@ type input struct {
 	r  *bufio.Reader
 }
 
-// newInput makes an input of what comes from r, until ctx ends. The caller closes it.
-func newInput(ctx context.Context, r io.Reader) (*input, error) {
+// newInput makes an input of what comes from r, until ctx ends. The caller closes it. What work waits for ends after r and close.
+func newInput(ctx context.Context, work *sync.WaitGroup, r io.Reader) (*input, error) {
 	token, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
 	}
 	pr, pw := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = pw.Close() })
-	go func() {
+	work.Go(func() {
 		_, _ = io.Copy(pw, r)
 		_ = pw.Close()
-	}()
+	})
 	return &input{token: token, pipe: pr, r: bufio.NewReader(pr)}, nil
 }
 

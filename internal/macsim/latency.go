@@ -13,8 +13,8 @@ func delay(conn net.Conn, latency time.Duration) net.Conn {
 		return conn
 	}
 	d := &delayedConn{Conn: conn, latency: latency, in: make(chan parcel, 1024), out: make(chan parcel, 1024), done: make(chan struct{})}
-	go d.receive()
-	go d.send()
+	d.work.Go(d.receive)
+	d.work.Go(d.send)
 	return d
 }
 
@@ -26,6 +26,7 @@ type delayedConn struct {
 	err     error  // that ended reading
 	once    sync.Once
 	done    chan struct{} // closed by Close
+	work    sync.WaitGroup
 }
 
 // parcel is data, or the error that ends it, and when it arrives.
@@ -107,7 +108,16 @@ func (d *delayedConn) Write(b []byte) (int, error) {
 	}
 }
 
+// Close returns at once; the connection is closed when what was written has been sent.
 func (d *delayedConn) Close() error {
 	d.once.Do(func() { close(d.done) })
 	return nil
+}
+
+// hangUp closes what delay returned, and waits until the connection is closed.
+func hangUp(conn net.Conn) {
+	_ = conn.Close()
+	if d, ok := conn.(*delayedConn); ok {
+		d.work.Wait()
+	}
 }

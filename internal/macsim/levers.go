@@ -62,7 +62,10 @@ type hold struct {
 // Hold stops the next program of this name (as in "pfctl") before it does anything, until release is called, which may be done
 // more than once.
 func (m *Mac) Hold(name string) (release func()) {
-	h := m.holdOf(name)
+	h := &hold{arrived: make(chan struct{}), release: make(chan struct{})}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.holds[name] = h
 	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -77,21 +80,17 @@ func (m *Mac) Hold(name string) (release func()) {
 	}
 }
 
-func (m *Mac) holdOf(name string) *hold {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	h := &hold{arrived: make(chan struct{}), release: make(chan struct{})}
-	m.holds[name] = h
-	return h
-}
-
-// Await returns when the program that Hold(name) stops has come, at once when nothing is held.
+// Await returns when the program that Hold(name) stops has come: at once when nothing is held, and when the Mac shuts down.
 func (m *Mac) Await(name string) {
 	m.mu.Lock()
-	h := m.holds[name]
+	h, ctx := m.holds[name], m.ctx
 	m.mu.Unlock()
-	if h != nil {
-		<-h.arrived
+	if h == nil {
+		return
+	}
+	select {
+	case <-h.arrived:
+	case <-ctx.Done():
 	}
 }
 

@@ -222,9 +222,11 @@ func (m *Mac) execute(ctx context.Context, path string, p *process) int {
 			argv = append(argv, arg)
 		}
 	}
-	argv = append(argv, path)
-	argv = append(argv, p.Args[1:]...)
-	c := p.child(argv...)
+	script := path
+	if strings.Contains(p.Args[0], "/") {
+		script = p.Args[0]
+	}
+	c := p.child(slices.Concat(argv, []string{script}, p.Args[1:])...)
 	interpreter, err := m.lookPath(c)
 	if err != nil || interpreter == path {
 		fmt.Fprintf(p.Stderr, "%s: %s: bad interpreter: %v\n", path, argv[0], errNotExist)

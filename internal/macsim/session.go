@@ -22,6 +22,7 @@ type session struct {
 	env     environ
 	tty     *tty   // nil without a pty
 	input   *input // nil with one
+	work    sync.WaitGroup
 }
 
 // cut breaks the connection. A nil session has none.
@@ -44,7 +45,6 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 	s := &session{conn: c, channel: channel, env: environ{}}
 	// What a session left in the background goes on after it, so its context ends with the Mac only.
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
-	var running sync.WaitGroup
 	started := false
 	for r := range requests {
 		ok := false
@@ -62,7 +62,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 				Modes               string
 			}
 			if ssh.Unmarshal(r.Payload, &v) == nil && !started {
-				s.tty, ok = newTTY(channel, int(v.Columns), int(v.Rows)), true
+				s.tty, ok = newTTY(&s.work, channel, int(v.Columns), int(v.Rows)), true
 				s.env["TERM"], s.env["SSH_TTY"] = v.Term, "/dev/ttys001"
 			}
 		case "window-change":
@@ -77,7 +77,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 				break
 			}
 			started, ok = true, true
-			after = func() { running.Go(func() { s.run(r.Type == "shell", v.Command) }) }
+			after = func() { s.work.Go(func() { s.run(r.Type == "shell", v.Command) }) }
 		case "signal":
 			s.cancel()
 			ok = true
@@ -87,7 +87,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 		}
 		after() // not before the reply, which would come too late on a channel that is closed
 	}
-	running.Wait()
+	s.work.Wait()
 }
 
 // run runs the login shell and closes the channel.
@@ -140,7 +140,7 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 		s.tty.raw()
 		return status, s.ctx.Err() == nil
 	}
-	in, err := newInput(s.ctx, s.channel)
+	in, err := newInput(s.ctx, &s.work, s.channel)
 	if err != nil {
 		return 0, false
 	}

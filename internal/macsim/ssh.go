@@ -127,13 +127,14 @@ type connection struct {
 }
 
 func (m *Mac) serve(ctx context.Context, raw net.Conn) {
+	conn := delay(raw, m.Latency)
 	defer func() {
-		_ = raw.Close()
+		hangUp(conn)
 		m.mu.Lock()
 		delete(m.conns, raw)
 		m.mu.Unlock()
 	}()
-	sc, channels, requests, err := ssh.NewServerConn(delay(raw, m.Latency), m.sshConfig())
+	sc, channels, requests, err := ssh.NewServerConn(conn, m.sshConfig())
 	if err != nil {
 		return
 	}

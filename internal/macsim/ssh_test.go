@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -447,5 +448,51 @@ func TestPTY(t *testing.T) {
 		"admin@mini etc % exit 5\r\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// TestClose leaves nothing behind that runs, whatever was going on.
+func TestClose(t *testing.T) {
+	m := Start(t, Mac{Latency: time.Millisecond})
+	for _, command := range []string{"sleep 3600 & sleep 3600 & wait", "cat /dev/zero | tee /dev/null | cat", "sudo cat >/tmp/x", "read -r x", ""} {
+		c := dial(t, m)
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		if command == "" {
+			err = errors.Join(s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}), s.Shell())
+		} else {
+			err = s.Start("touch /tmp/begun; " + command)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait := m.spawn([]string{"/bin/sh", "-c", "while :; do sleep 0.1; done"}, nil, "/tmp/log", "")
+	waitFor(t, m, "/tmp/begun")
+	m.Close()
+	if status := wait(); status == 0 {
+		t.Error("an endless loop ended well")
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		b := make([]byte, 1<<20)
+		var left []string
+		for stack := range strings.SplitSeq(string(b[:runtime.Stack(b, true)]), "\n\n") {
+			if strings.Contains(stack, "mvdan.cc/sh") || strings.Contains(stack, "macsim.(*") {
+				left = append(left, stack)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still there:\n%s", strings.Join(left, "\n\n"))
+		}
+		runtime.Gosched()
 	}
 }

@@ -36,12 +36,12 @@ type stroke struct {
 	sent int // bytes that the program had been sent before
 }
 
-func newTTY(channel ssh.Channel, columns, rows int) *tty {
+func newTTY(work *sync.WaitGroup, channel ssh.Channel, columns, rows int) *tty {
 	t := &tty{channel: channel}
 	t.typed = sync.NewCond(&t.mu)
 	t.editor = term.NewTerminal(keyboard{t}, "")
 	t.resize(columns, rows)
-	go t.listen()
+	work.Go(t.listen)
 	return t
 }
 
