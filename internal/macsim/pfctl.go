@@ -42,7 +42,7 @@ type pfctlRun struct {
 	verbose          int
 	flush, show      string
 	file             string
-	optimize         string
+	optimize, debug  string
 	tableName, table string
 	args             []string
 	macros           map[string]string
@@ -67,7 +67,7 @@ var (
 	debugWords    = []string{"none", "urgent", "misc", "loud"}
 )
 
-// pfctl controls pf. What it does not model (queues, -g, -i, -m, -p, -r, -x, -z, labels and timeouts) it refuses with its usage.
+// pfctl controls pf. What it does not model (queues, -g, -i, -m, -p, -r, -z, timeouts and limits) it refuses with its usage.
 func pfctl(_ context.Context, m *Mac, p *process) int {
 	// Nothing is written before pf is unlocked again, since the reader may be another pfctl. stdout comes after stderr, as from
 	// every program that does not write to a terminal.
@@ -219,6 +219,8 @@ func (r *pfctlRun) option(flag byte, value string) error {
 		return word(&r.table, tableWords, "table command")
 	case 'v':
 		r.verbose++
+	case 'x':
+		return word(&r.debug, debugWords, "debug level")
 	case 'X':
 		if strings.Trim(value, "0123456789") != "" || value == "" {
 			r.warn("Invalid token value '%s'", value)
@@ -289,6 +291,9 @@ func (r *pfctlRun) run() error {
 		r.pf.enable(r.now)
 		r.pf.plain++
 		r.say("pf enabled")
+	}
+	if r.debug != "" && !r.noAction {
+		r.say("debug level set to '%s'", r.debug)
 	}
 	if r.take {
 		token := r.pf.take(r.now, r.m.pfctlPID())

@@ -176,11 +176,11 @@ func (e *evaluation) filter(path string, sure bool) (done bool, matched truth) {
 	return false, matched
 }
 
-// Anchors may call each other in circles. The kernel ignores calls deeper than this;
-const maxCalls = 64
-
-// and this many rules is more than a packet can wait for.
-const maxSteps = 1 << 22
+// Anchors may call each other in circles.
+const (
+	maxCalls = 64      // The kernel ignores calls that are deeper.
+	maxSteps = 1 << 22 // Rules asked; more is more than a packet can wait for.
+)
 
 // enter begins to ask the rules of an anchor. Every enter but the last has its leave.
 func (e *evaluation) enter(path string, kind Action) []*Rule {

@@ -133,7 +133,7 @@ func (p *parser) translationAnchor() {
 	decideFamily(lists.dst, &r.Family)
 	switch r.Action {
 	case RDR:
-		p.rdrAnchorPorts(&r, &lists)
+		p.rdrAnchorPorts(&lists)
 	case Binat:
 		if len(lists.protos) > 1 {
 			p.fail("proto list expansion not supported in binat-anchor")
@@ -150,7 +150,7 @@ func (p *parser) translationAnchor() {
 	p.expand(&r, &lists)
 }
 
-func (p *parser) rdrAnchorPorts(r *Rule, l *lists) {
+func (p *parser) rdrAnchorPorts(l *lists) {
 	if l.srcPorts != nil {
 		p.fail("source port parameter not supported in rdr-anchor")
 	}

@@ -68,7 +68,7 @@ type poolOpts struct {
 
 func (p *parser) poolOpts() (o poolOpts) {
 	for {
-		kind := PoolNone
+		var kind PoolType
 		switch p.peek() {
 		case "bitmask":
 			kind = PoolBitmask

@@ -350,11 +350,6 @@ func (rs *Ruleset) list(a Action) *[]*Rule {
 	return &rs.Filter
 }
 
-// empty says whether rs holds no rule.
-func (rs *Ruleset) empty() bool {
-	return len(rs.Scrub)+len(rs.NAT)+len(rs.RDR)+len(rs.Binat)+len(rs.Filter)+len(rs.Dummynet) == 0
-}
-
 // A Table is a table definition.
 type Table struct {
 	Pos     Pos
