@@ -80,6 +80,9 @@ func (p *parser) expand(r *Rule, l *lists) {
 
 // addRule puts a rule into the ruleset being read.
 func (p *parser) addRule(r *Rule) {
+	if c := r.Call; c != nil && c.Body == nil && len(c.Name)-max(strings.LastIndexByte(c.Name, '/'), 0) > maxAnchor {
+		p.die("pfctl_add_rule: strlcpy")
+	}
 	l := p.anchor.rules.list(r.Action)
 	*l = append(*l, r)
 }

@@ -3,6 +3,7 @@ package pf
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -384,7 +385,7 @@ func (p *parser) macroDef() {
 	name := first.text
 	var value string
 	if p.peek() == kindNumber {
-		value = p.take().text
+		value = strconv.FormatInt(p.take().num, 10) // 007 is 7.
 		p.wantEnd()
 	} else {
 		value = p.words()

@@ -23,6 +23,7 @@ const (
 	maxLabel     = 63
 	maxQueue     = 63
 	maxRTable    = 255
+	maxAnchor    = 63 // Of the part from the last slash on, which counts.
 )
 
 // hostList reads what stands after from and to: any (nil), an address, or a list.

@@ -424,7 +424,10 @@ func (p *parser) icmpSpec(word string, af Family, proto uint8) []icmpNode {
 func (p *parser) tos() uint8 {
 	if p.peek() == kindNumber {
 		n := p.take().num
-		if n == 0 || n > 255 || n < 0 {
+		if n == 0 {
+			p.fail("illegal tos value (null)") // pfctl prints a number as a string here, and dies of larger ones.
+		}
+		if n > 255 || n < 0 {
 			p.fail("illegal tos value %d", n)
 		}
 		return uint8(n)
