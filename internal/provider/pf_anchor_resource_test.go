@@ -217,8 +217,10 @@ func TestPFAnchor_refused(t *testing.T) {
 }
 
 func TestPFAnchor_badNames(t *testing.T) {
-	for _, name := range []string{"", "../x", "a//b", "/a", "a/", "a b", "a\"b", "a\nb", "_hidden", "a/_b", "com.apple", "com.apple/a/b",
-		"com.apple/250.ApplicationFirewall", strings.Repeat("x", 64), "é"} {
+	for _, name := range []string{
+		"", "../x", "a//b", "/a", "a/", "a b", "a\"b", "a\nb", "_hidden", "a/_b", "com.apple", "com.apple/a/b",
+		"com.apple/250.ApplicationFirewall", strings.Repeat("x", 64), "é",
+	} {
 		mac := simulated(t)
 		mac.run(resource.TestStep{Config: mac.anchor(name, story), ExpectError: regexp.MustCompile(`Invalid Anchor Name`)})
 		if len(mac.Calls()) > 0 {
