@@ -17,30 +17,36 @@ import (
 // that is sent long lines would do little else. So it is given a token that stands for the input, and the builtin read is ours.
 type input struct {
 	token *os.File
-	pipe  *io.PipeReader
+	close func() // to be called when nobody reads any more
 
 	mu sync.Mutex // held while somebody waits for data
 	r  *bufio.Reader
 }
 
-// newInput makes an input of what comes from r, until ctx ends. The caller closes it. What work waits for ends after r and close.
-func newInput(ctx context.Context, work *sync.WaitGroup, r io.Reader) (*input, error) {
+// newInput makes an input of what comes from the session's client, or is typed on its terminal.
+func (s *session) newInput() (*input, error) {
 	token, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
 	}
+	if s.tty != nil {
+		stop := context.AfterFunc(s.ctx, s.tty.hangUp)
+		return &input{token: token, r: bufio.NewReader(s.tty), close: func() {
+			stop()
+			_ = token.Close()
+		}}, nil
+	}
 	pr, pw := io.Pipe()
-	context.AfterFunc(ctx, func() { _ = pw.Close() })
-	work.Go(func() {
-		_, _ = io.Copy(pw, r)
+	stop := context.AfterFunc(s.ctx, func() { _ = pw.Close() })
+	s.work.Go(func() {
+		_, _ = io.Copy(pw, s.channel)
 		_ = pw.Close()
 	})
-	return &input{token: token, pipe: pr, r: bufio.NewReader(pr)}, nil
-}
-
-func (in *input) close() {
-	_ = in.token.Close()
-	_ = in.pipe.Close()
+	return &input{token: token, r: bufio.NewReader(pr), close: func() {
+		stop()
+		_ = token.Close()
+		_ = pr.Close()
+	}}, nil
 }
 
 func (in *input) Read(p []byte) (int, error) {

@@ -3,10 +3,7 @@ package macsim
 import (
 	"context"
 	"fmt"
-	"os"
 	"path"
-
-	"mvdan.cc/sh/v3/interp"
 )
 
 // interactive is a login shell on a terminal: it prompts, and runs line by line until exit or Ctrl-D.
@@ -14,12 +11,7 @@ func (s *session) interactive(p *process) int {
 	m := s.conn.m
 	fmt.Fprintf(p.Stdout, "Last login: %s on ttys000\n", m.bootTime.Format("Mon Jan _2 15:04:05"))
 	sh := &interpreter{m: m, p: p, zsh: m.Shell == "zsh"}
-	stdin, stop, err := stdinFile(p.Stdin)
-	if err != nil {
-		return p.errorf("%v", err)
-	}
-	defer stop()
-	sh.stdin = stdin
+	sh.stdin = s.input.token
 	if err := sh.newRunner("-"+m.Shell, []string{"--"}); err != nil {
 		return p.errorf("%v", err)
 	}
@@ -34,14 +26,9 @@ func (s *session) interactive(p *process) int {
 			return line + "\n", err
 		},
 		around: func(run func(context.Context)) {
-			stdin, feed, err := os.Pipe()
-			if err != nil {
-				return
-			}
 			ctx, cancel := context.WithCancel(s.ctx)
 			defer cancel()
-			_ = interp.StdIO(stdin, p.Stdout, p.Stderr)(sh.runner)
-			s.tty.cook(stdin, feed, cancel)
+			s.tty.cook(cancel)
 			run(ctx)
 			s.tty.raw()
 		},

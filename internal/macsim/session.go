@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,8 +19,8 @@ type session struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	env     environ
-	tty     *tty   // nil without a pty
-	input   *input // nil with one
+	tty     *tty // nil without a pty
+	input   *input
 	work    sync.WaitGroup
 }
 
@@ -113,39 +112,26 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 		p.environ[k] = v
 	}
 	s.addresses(p.environ)
-	switch {
-	case s.tty != nil:
-		p.Stdout, p.Stderr = s.tty, s.tty
-	default:
-		p.Stdout, p.Stderr = s.channel, s.channel.Stderr()
-	}
-	if m.Noise != "" {
-		_, _ = io.WriteString(p.Stdout, m.Noise)
-	}
-	if interactive && s.tty != nil {
-		status = s.interactive(p)
-		return status, s.ctx.Err() == nil
-	}
-	if !interactive {
-		p.Args = append(p.Args, "-c", command)
-	}
+	p.Stdout, p.Stderr = s.channel, s.channel.Stderr()
 	if s.tty != nil {
-		stdin, feed, err := os.Pipe()
-		if err != nil {
-			return 0, false
-		}
-		s.tty.cook(stdin, feed, s.cancel)
-		p.Stdin = stdin
-		status = shell(s.ctx, m, p)
-		s.tty.raw()
-		return status, s.ctx.Err() == nil
+		p.Stdout, p.Stderr = s.tty, s.tty
 	}
-	in, err := newInput(s.ctx, &s.work, s.channel)
+	in, err := s.newInput()
 	if err != nil {
 		return 0, false
 	}
 	defer in.close()
 	s.input, p.Stdin = in, in
+	_, _ = io.WriteString(p.Stdout, m.Noise)
+	switch {
+	case interactive && s.tty != nil:
+		return s.interactive(p), s.ctx.Err() == nil
+	case !interactive:
+		p.Args = append(p.Args, "-c", command)
+	}
+	if s.tty != nil {
+		s.tty.cook(s.cancel)
+	}
 	status = shell(s.ctx, m, p)
 	return status, s.ctx.Err() == nil
 }

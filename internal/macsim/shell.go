@@ -102,12 +102,11 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 	if lines {
 		next := func(bool) (string, error) { return readLine(s.stdin) }
 		if in := s.input(s.stdin); in != nil {
-			next = func(bool) (string, error) { return in.line() }
-		}
-		if p.terminal() {
 			next = func(more bool) (string, error) {
-				_, _ = io.WriteString(p.Stderr, nestedPrompt(p, more))
-				return readLine(s.stdin)
+				if p.terminal() {
+					_, _ = io.WriteString(p.Stderr, nestedPrompt(p, more))
+				}
+				return in.line()
 			}
 		}
 		return s.runLines(ctx, arg0, source{next: next})

@@ -417,7 +417,13 @@ func TestPTY(t *testing.T) {
 		{"etc % ", "sleep 3600\r"},
 		{"3600\r\n", "\x03"},
 		{"etc % ", "oops\x03"},
-		{"\r\nadmin@mini etc % ", "if true\r"},
+		{"\r\nadmin@mini etc % ", "sudo -s\r"},
+		{"# ", "id -un; cat\r"},
+		{"cat\r\nroot\r\n", "nested\r\x04"},
+		{"# ", "for x in a b\r"},
+		{"> ", "do echo $x; done\r"},
+		{"# ", "\x04"},
+		{"etc % ", "if true\r"},
 		{"> ", "then echo yes\r"},
 		{"> ", "fi\r"},
 		{"etc % ", "exit 5\r"},
@@ -444,6 +450,8 @@ func TestPTY(t *testing.T) {
 		"admin@mini etc % sudo id -u\r\n0\r\n" +
 		"admin@mini etc % sleep 3600\r\n^C\r\n" +
 		"admin@mini etc % oops\x1b[4D    \x1b[4D\r\n" +
+		"admin@mini etc % sudo -s\r\nsh-3.2# id -un; cat\r\nroot\r\nnested\r\nnested\r\n" +
+		"sh-3.2# for x in a b\r\n> do echo $x; done\r\na\r\nb\r\nsh-3.2# " +
 		"admin@mini etc % if true\r\n> then echo yes\r\n> fi\r\nyes\r\n" +
 		"admin@mini etc % exit 5\r\n"
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -494,5 +502,34 @@ func TestClose(t *testing.T) {
 			t.Fatalf("still there:\n%s", strings.Join(left, "\n\n"))
 		}
 		runtime.Gosched()
+	}
+}
+
+func TestSudoOnTTY(t *testing.T) {
+	m := Start(t, Mac{Password: "secret", Sudo: SudoPassword})
+	s, err := dial(t, m).NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}); err != nil {
+		t.Fatal(err)
+	}
+	stdin, _ := s.StdinPipe()
+	stdout, _ := s.StdoutPipe()
+	if err := s.Start("tty; sudo id -un; test -t 0 && test -t 1 && echo terminal; true </dev/null | cat; test -t 0 </dev/null || echo none"); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 1)
+	var screen strings.Builder
+	for !strings.HasSuffix(screen.String(), "Password:") {
+		if _, err := stdout.Read(b); err != nil {
+			t.Fatalf("%v after %q", err, screen.String())
+		}
+		screen.Write(b)
+	}
+	_, _ = io.WriteString(stdin, "secret\r")
+	_, _ = io.Copy(&screen, stdout)
+	if diff := cmp.Diff("/dev/ttys001\r\nPassword:\r\nroot\r\nterminal\r\nnone\r\n", screen.String()); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -115,9 +115,13 @@ func (m *Mac) authenticate(ctx context.Context, p *process, set map[byte]string,
 		prompt = set['p']
 	}
 	for tries := 1; ; tries++ {
+		if tty && set['S'] == "" {
+			p.session.tty.hush(true)
+		}
 		_, _ = io.WriteString(p.Stderr, prompt)
 		line, err := readLine(interruptible{ctx, p.Stdin})
-		if set['S'] != "" && tty || line != "" && tty {
+		if tty && set['S'] == "" {
+			p.session.tty.hush(false)
 			_, _ = io.WriteString(p.Stderr, "\n")
 		}
 		password := bytes.TrimSuffix([]byte(line), []byte("\n"))

@@ -46,7 +46,7 @@ func echo(_ context.Context, _ *Mac, p *process) int {
 
 // terminal tells whether p's stdin is its session's terminal.
 func (p *process) terminal() bool {
-	return p.session != nil && p.session.tty != nil && p.session.tty.feeds(p.Stdin)
+	return p.session != nil && p.session.tty != nil && p.Stdin == p.session.input
 }
 
 func ttyName(_ context.Context, _ *Mac, p *process) int {

@@ -4,36 +4,29 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"os"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/term"
 )
 
-// tty is the terminal of a session. While the shell edits a line, what is typed goes to the editor; while a program runs, it
-// goes to the program line by line, echoed, and Ctrl-C and Ctrl-D mean what they do on a terminal.
+// tty is the terminal of a session. While the login shell edits a line, what is typed goes to its editor; while a program runs, it
+// goes to the program line by line, echoed, and Ctrl-C and Ctrl-D mean what they do on a terminal. What is typed ahead and
+// not read by the program is the shell's then.
 type tty struct {
 	channel ssh.Channel
 	editor  *term.Terminal
 
 	mu        sync.Mutex
-	typed     *sync.Cond // signalled when keys or gone changes
-	keys      []byte     // typed and not yet taken by anybody
+	typed     *sync.Cond // signalled when there is something to read, for whomever
 	gone      bool       // nothing more will be typed
-	program   *os.File   // what the running program's stdin is fed through; nil: the editor takes what is typed
-	stdin     *os.File   // where the program reads it
+	keys      []byte     // for the editor
+	cooked    bool       // a program runs
+	silent    bool       // it does not want an echo
+	line      []byte     // typed for it, and not yet ended
+	lines     [][]byte   // typed for it; an empty one is Ctrl-D
+	broken    bool       // Ctrl-C was typed: its reads fail
 	interrupt context.CancelFunc
-	line      []byte   // typed for the program, not yet sent
-	sent      int      // bytes the program was sent
-	log       []stroke // what was typed for the program
-	ended     bool     // Ctrl-D was typed for it
-}
-
-// stroke is a key that was typed for a program.
-type stroke struct {
-	k    byte
-	sent int // bytes that the program had been sent before
 }
 
 func newTTY(work *sync.WaitGroup, channel ssh.Channel, columns, rows int) *tty {
@@ -59,6 +52,27 @@ func (t *tty) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Read is the running program's: it returns one line at most.
+func (t *tty) Read(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.lines) == 0 && !t.gone && !t.broken {
+		t.typed.Wait()
+	}
+	if t.broken || len(t.lines) == 0 {
+		return 0, io.EOF
+	}
+	if len(t.lines[0]) == 0 {
+		t.lines = t.lines[1:]
+		return 0, io.EOF // once: what is typed then can be read again
+	}
+	n := copy(p, t.lines[0])
+	if t.lines[0] = t.lines[0][n:]; len(t.lines[0]) == 0 {
+		t.lines = t.lines[1:]
+	}
+	return n, nil
+}
+
 // listen takes what is typed until the session ends.
 func (t *tty) listen() {
 	b := make([]byte, 256)
@@ -68,17 +82,21 @@ func (t *tty) listen() {
 		for _, k := range b[:n] {
 			t.press(k)
 		}
+		t.gone = err != nil
+		t.typed.Broadcast()
+		t.mu.Unlock()
 		if err != nil {
-			t.gone = true
-			if t.program != nil {
-				_ = t.program.Close()
-			}
-			t.typed.Broadcast()
-			t.mu.Unlock()
 			return
 		}
-		t.mu.Unlock()
 	}
+}
+
+// hangUp ends all reading.
+func (t *tty) hangUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gone = true
+	t.typed.Broadcast()
 }
 
 const (
@@ -92,28 +110,22 @@ const (
 
 // press is one key; t.mu is held.
 func (t *tty) press(k byte) {
-	if t.program == nil || t.ended {
-		if k == ctrlC && t.program == nil {
+	if !t.cooked {
+		if k == ctrlC {
 			t.keys = append(t.keys, ctrlE, ctrlU, '\r') // another prompt
 		} else {
 			t.keys = append(t.keys, k)
 		}
-		t.typed.Broadcast()
 		return
 	}
-	t.log = append(t.log, stroke{k, t.sent})
 	switch k {
 	case ctrlC:
 		t.echo("^C\r\n")
-		t.line, t.log = nil, nil
+		t.line, t.lines, t.broken = nil, nil, true
 		t.interrupt()
 	case ctrlD:
-		if len(t.line) > 0 {
-			t.send()
-			return
-		}
-		t.ended = true
-		_ = t.program.Close()
+		t.lines = append(t.lines, t.line)
+		t.line = nil
 	case backspace, del:
 		if n := len(t.line); n > 0 {
 			t.line = t.line[:n-1]
@@ -126,43 +138,36 @@ func (t *tty) press(k byte) {
 		t.line = nil
 	case '\r', '\n':
 		t.echo("\r\n")
-		t.line = append(t.line, '\n')
-		t.send()
+		t.lines = append(t.lines, append(t.line, '\n'))
+		t.line = nil
 	default:
 		t.line = append(t.line, k)
 		t.echo(string(k))
 	}
 }
 
-func (t *tty) echo(s string) { _, _ = io.WriteString(t.channel, s) }
-
-// send gives the program the line that was typed.
-func (t *tty) send() {
-	n, _ := t.program.Write(t.line)
-	t.sent += n
-	t.line = nil
+func (t *tty) echo(s string) {
+	if !t.silent {
+		_, _ = io.WriteString(t.channel, s)
+	}
 }
 
-// feeds tells whether r is the stdin of the running program.
-func (t *tty) feeds(r io.Reader) bool {
+// hush ends the echo, or begins it again.
+func (t *tty) hush(silent bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.stdin != nil && r == t.stdin
+	t.silent = silent
 }
 
-// cook gives what is typed to a program through the pipe from program to stdin, until raw is called.
-func (t *tty) cook(stdin, program *os.File, interrupt context.CancelFunc) {
+// cook gives what is typed to a program, until raw is called. Ctrl-C calls interrupt.
+func (t *tty) cook(interrupt context.CancelFunc) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stdin, t.program, t.interrupt = stdin, program, interrupt
-	t.line, t.sent, t.log, t.ended = nil, 0, nil, false
+	t.cooked, t.broken, t.interrupt = true, false, interrupt
 	early := t.keys
 	t.keys = nil
 	for _, k := range early {
 		t.press(k)
-	}
-	if t.gone {
-		_ = program.Close()
 	}
 }
 
@@ -170,18 +175,14 @@ func (t *tty) cook(stdin, program *os.File, interrupt context.CancelFunc) {
 func (t *tty) raw() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_ = t.program.Close()
-	unread, _ := io.Copy(io.Discard, t.stdin)
-	_ = t.stdin.Close()
-	var again []byte
-	for _, l := range t.log {
-		if l.sent >= t.sent-int(unread) && (unread > 0 || !t.ended) {
-			again = append(again, l.k)
+	for _, l := range t.lines {
+		if len(l) == 0 {
+			l = []byte{ctrlD}
 		}
+		t.keys = append(t.keys, l...)
 	}
-	t.keys = append(again, t.keys...)
-	t.stdin, t.program = nil, nil
-	t.typed.Broadcast()
+	t.keys = append(t.keys, t.line...)
+	t.cooked, t.silent, t.line, t.lines = false, false, nil, nil
 }
 
 // keyboard is what the editor reads and writes. It gives one key at a time, so that what follows a line is left for the
