@@ -22,6 +22,9 @@ func (r *pfctlRun) tableCommand() error {
 	if !wantsAddrs && r.table != "expire" && (len(r.args) > 0 || r.file != "") {
 		return errUsage
 	}
+	if r.tables = r.pf.kernel; r.noAction {
+		r.tables = r.tables.Clone() // It is counted what would be done.
+	}
 	var entries []pf.TableEntry
 	if wantsAddrs {
 		var err error
@@ -29,7 +32,7 @@ func (r *pfctlRun) tableCommand() error {
 			return err
 		}
 	}
-	k := r.pf.kernel
+	k := r.tables
 	switch r.table {
 	case "add":
 		r.makeTable()
@@ -137,7 +140,7 @@ func (r *pfctlRun) counted(format string) func(n int, err error) error {
 }
 
 func (r *pfctlRun) makeTable() {
-	if r.pf.kernel.MakeTable(r.anchor, r.tableName) {
+	if r.tables.MakeTable(r.anchor, r.tableName) {
 		r.warnCollisions(r.tableName)
 		r.count("1 table created")
 	}
@@ -145,7 +148,7 @@ func (r *pfctlRun) makeTable() {
 
 func (r *pfctlRun) replaceTable(entries []pf.TableEntry) error {
 	r.makeTable()
-	added, deleted, changed, err := r.pf.kernel.ReplaceEntries(r.now, r.anchor, r.tableName, entries)
+	added, deleted, changed, err := r.tables.ReplaceEntries(r.now, r.anchor, r.tableName, entries)
 	if err != nil {
 		return r.tableError(err)
 	}
@@ -171,17 +174,17 @@ func (r *pfctlRun) expireTable() error {
 	if err != nil {
 		return r.die("expiry time: invalid")
 	}
-	n, err := r.pf.kernel.ExpireEntries(r.now, r.anchor, r.tableName, time.Duration(seconds)*time.Second)
+	n, err := r.tables.ExpireEntries(r.now, r.anchor, r.tableName, time.Duration(seconds)*time.Second)
 	return r.counted("%d/"+strconv.Itoa(n)+" addresses expired")(n, err)
 }
 
 func (r *pfctlRun) testTable(entries []pf.TableEntry) error {
-	if _, err := r.pf.kernel.TableEntries(r.anchor, r.tableName); err != nil {
+	if _, err := r.tables.TableEntries(r.anchor, r.tableName); err != nil {
 		return r.tableError(err)
 	}
 	n := 0
 	for _, e := range entries {
-		if r.pf.kernel.InTable(r.anchor, r.tableName, e.Prefix.Addr()) {
+		if r.tables.InTable(r.anchor, r.tableName, e.Prefix.Addr()) {
 			n++
 		}
 	}

@@ -47,7 +47,8 @@ type pfctlRun struct {
 	args             []string
 	macros           map[string]string
 	kill, killSrc    []string
-	stdin            []byte // With -f -.
+	stdin            []byte     // With -f -.
+	tables           *pf.Kernel // What -T works on.
 }
 
 // errUsage ends a run with the usage text; what was wrong has been said.

@@ -194,6 +194,7 @@ func TestPFTables(t *testing.T) {
 			"pfctl: warning: namespace collision with <bad> global table.\n"},
 		{run: "pfctl -q -a x -v -s Tables", stdout: "c-a-r-\tbad\tx\n"},
 		{run: "pfctl -q -a x -t bad -T add 2.2.2.2", stderr: "pfctl: Operation not permitted.\n", exit: 255},
+		{run: "pfctl -n -t bad -T flush", stderr: "2 addresses deleted (dummy).\n"},
 		{run: "pfctl -t bad -T flush", stderr: altq + "2 addresses deleted.\n"},
 		{run: "pfctl -t bad -T kill", stderr: altq + "1 table deleted.\n"},
 		{run: "printf 'pass\\n' | pfctl -q -a x -f -", stderr: pfctlBanner},

@@ -2,6 +2,7 @@ package pf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -56,4 +57,10 @@ func (e Errors) Lines() []string {
 		lines[i] = err.String()
 	}
 	return lines
+}
+
+// Anywhere are the errors that every Mac would find, as far as is known: all but those about users, services, names and
+// addresses of this one.
+func (e Errors) Anywhere() Errors {
+	return slices.DeleteFunc(slices.Clone(e), func(err Error) bool { return err.OnMac })
 }

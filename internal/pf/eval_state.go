@@ -76,6 +76,11 @@ func (k *Kernel) keep(before, after Packet, res Result) *State {
 	} else {
 		s.LAN, s.Gateway, s.Remote = before.Src, after.Src, before.Dst
 	}
+	k.addState(s)
+	return s
+}
+
+func (k *Kernel) addState(s *State) {
 	k.states = append(k.states, s)
 	if k.byKey == nil {
 		k.byKey = make(map[stateKey][]*State)
@@ -83,7 +88,6 @@ func (k *Kernel) keep(before, after Packet, res Result) *State {
 	for _, key := range s.keys() {
 		k.byKey[key] = append(k.byKey[key], s)
 	}
-	return s
 }
 
 // ClearStates forgets all connections and returns how many there were.

@@ -274,6 +274,21 @@ func TestStatesOutliveRules(t *testing.T) {
 	meet(t, k, []meeting{{data, "block by :1"}})
 }
 
+// TestClone: what happens to a copy does not happen to the original.
+func TestClone(t *testing.T) {
+	k := kernelWith(t, map[string]string{"": "table <t> persist { 10.0.0.1 }\nblock in\npass in from <t>\n"})
+	data := "in en0 tcp 10.0.0.1:9 > 192.168.1.10:22 S"
+	meet(t, k, []meeting{{data, "pass by :3"}})
+	c := k.Clone()
+	if n, err := c.FlushTable("", "t"); n != 1 || err != nil {
+		t.Errorf("flushed %d entries, %v", n, err)
+	}
+	c.ClearStates()
+	c.Flush("", FilterRules)
+	meet(t, c, []meeting{{data, "pass: no rule matches"}})
+	meet(t, k, []meeting{{data, "pass by state"}, {"in en0 tcp 10.0.0.1:8 > 192.168.1.10:22 S", "pass by :3"}})
+}
+
 func BenchmarkTest10000(b *testing.B) {
 	texts := map[string]string{"": "anchor \"a/*\"\n"}
 	for i := range 10 {

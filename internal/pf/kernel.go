@@ -37,10 +37,27 @@ var (
 	ErrCall = errors.New("anchor call above the main ruleset")
 )
 
+// Clone is a copy of k: what is done to one is not seen in the other. It is for asking what would be.
+func (k *Kernel) Clone() *Kernel {
+	c := &Kernel{anchors: make(map[string]*anchor), skip: maps.Clone(k.skip)}
+	for path, a := range k.anchors {
+		tables := make(map[string]*table)
+		for name, t := range a.tables {
+			tables[name] = &table{t.persist, t.constant, maps.Clone(t.entries)}
+		}
+		c.anchors[path] = &anchor{a.rules, tables}
+	}
+	for _, s := range k.states {
+		copied := *s
+		c.addState(&copied)
+	}
+	return c
+}
+
 // anchor finds or makes an anchor and those above it.
 func (k *Kernel) anchor(path string) *anchor {
 	if k.anchors == nil {
-		k.anchors = map[string]*anchor{"": {tables: map[string]*table{}}}
+		k.anchors = make(map[string]*anchor)
 	}
 	for i := 0; i <= len(path); i++ {
 		if i < len(path) && path[i] != '/' || k.anchors[path[:i]] != nil {

@@ -104,6 +104,21 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestAnywhere checks a text away from any Mac: what it might mean there is no error here.
+func TestAnywhere(t *testing.T) {
+	_, err := Parse("x", []byte("pass out user alice\npass to en0\npass to port 80\n"), Options{All: true})
+	var errs Errors
+	if !errors.As(err, &errs) {
+		t.Fatalf("error %v, want Errors", err)
+	}
+	want := []string{
+		"x:3: port only applies to tcp/udp", "x:3: skipping rule due to errors", "x:3: rule expands to no valid combination",
+	}
+	if diff := cmp.Diff(want, errs.Anywhere().Lines()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestPositions checks where rules say they are.
 func TestPositions(t *testing.T) {
 	f := mustParse(t, "nat on en0 from 10.0.0.0/8 to any -> (en0)\n  no nat on en1 from any to any\npass \\\n in\nanchor {\n block\n\tpass\n}\n")
