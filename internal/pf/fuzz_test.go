@@ -77,8 +77,14 @@ func (r *Rule) unreadable() bool {
 	// These are printed without quotes. (A tag is words, which are joined by blanks when they are read.)
 	names := []string{r.Interface, r.Queue, r.AckQueue, r.Overload, r.Src.Addr.Name, r.Dst.Addr.Name}
 	names = append(append(names, strings.Split(r.Tag, " ")...), strings.Split(r.Tagged, " ")...)
+	if r.Src.Not && r.Src.Addr == (Addr{}) || r.Dst.Not && r.Dst.Addr == (Addr{}) {
+		return true // ! any
+	}
 	if r.Pool != nil {
 		for _, a := range r.Pool.Addrs {
+			if r.Route == NoRoute && a.Addr == (Addr{}) {
+				return true // -> any
+			}
 			names = append(names, a.Interface, a.Addr.Name)
 		}
 	}
