@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -14,7 +15,7 @@ import (
 // RegistryAddress is the provider's source address in the public registry.
 const RegistryAddress = "registry.terraform.io/macos-fleet/macos"
 
-var _ provider.Provider = (*macosProvider)(nil)
+var _ provider.ProviderWithFunctions = (*macosProvider)(nil)
 
 // New returns the provider. The version is what it reports of itself.
 func New(version string) func() provider.Provider {
@@ -58,3 +59,10 @@ func (p *macosProvider) Resources(context.Context) []func() resource.Resource {
 }
 
 func (p *macosProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+
+func (p *macosProvider) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{
+		func() function.Function { return pfCheckFunction{} },
+		func() function.Function { return pfCanonicalFunction{} },
+	}
+}

@@ -23,7 +23,7 @@ type providerSchemas struct {
 	Schemas       map[string]providerSchema `json:"provider_schemas"`
 }
 
-// providerSchema is one provider. Functions are not written: there is none yet.
+// providerSchema is one provider.
 type providerSchema struct {
 	Provider   schema              `json:"provider"`
 	Resources  map[string]schema   `json:"resource_schemas,omitempty"`
@@ -32,6 +32,21 @@ type providerSchema struct {
 	Lists      map[string]schema   `json:"list_resource_schemas,omitempty"`
 	Ephemeral  map[string]schema   `json:"ephemeral_resource_schemas,omitempty"`
 	Actions    map[string]schema   `json:"action_schemas,omitempty"`
+	Functions  map[string]function `json:"functions,omitempty"`
+}
+
+// function has no variadic parameter: none of ours has.
+type function struct {
+	Description string       `json:"description,omitempty"`
+	Summary     string       `json:"summary,omitempty"`
+	Return      tftypes.Type `json:"return_type"`
+	Parameters  []parameter  `json:"parameters,omitempty"`
+}
+
+type parameter struct {
+	Name        string       `json:"name"`
+	Description string       `json:"description,omitempty"`
+	Type        tftypes.Type `json:"type"`
 }
 
 type schema struct {
@@ -92,10 +107,6 @@ func main() {
 	for _, d := range append(all.Diagnostics, ids.Diagnostics...) {
 		log.Fatalf("%s: %s", d.Summary, d.Detail)
 	}
-	if len(all.Functions) > 0 {
-		log.Fatal("the provider has functions now, and this command does not write them yet")
-	}
-
 	out := providerSchema{
 		Provider:   schemaOf(all.Provider),
 		Resources:  each(all.ResourceSchemas, schemaOf),
@@ -104,12 +115,21 @@ func main() {
 		Lists:      each(all.ListResourceSchemas, schemaOf),
 		Ephemeral:  each(all.EphemeralResourceSchemas, schemaOf),
 		Actions:    each(all.ActionSchemas, func(a *tfprotov6.ActionSchema) schema { return schemaOf(a.Schema) }),
+		Functions:  each(all.Functions, functionOf),
 	}
 	enc := json.NewEncoder(os.Stdout)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(providerSchemas{FormatVersion: "1.0", Schemas: map[string]providerSchema{name: out}}); err != nil {
 		log.Fatal(err)
 	}
+}
+
+func functionOf(f *tfprotov6.Function) function {
+	out := function{Description: f.Description, Summary: f.Summary, Return: f.Return.Type}
+	for _, p := range f.Parameters {
+		out.Parameters = append(out.Parameters, parameter{Name: p.Name, Description: p.Description, Type: p.Type})
+	}
+	return out
 }
 
 func each[A, B any](in map[string]A, f func(A) B) map[string]B {
