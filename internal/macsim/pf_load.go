@@ -8,7 +8,8 @@ import (
 )
 
 // loadRules is -f: it reads a rule text, and with "load anchor" more of them, and replaces what the kernel has by them all at
-// once, or by nothing when there is an error.
+// once, or by nothing when there is an error. Loads wait for each other; on a Mac the second of two at once may fail with
+// "Resource busy".
 func (r *pfctlRun) loadRules() error {
 	if err := r.hidden(); err != nil {
 		return err

@@ -183,7 +183,7 @@ func (p *process) absolute(name string) string {
 	return path.Join(p.Dir, name)
 }
 
-// parseHosts finds the addresses that pfctl -k and -K are given.
+// parseHost reads an address or network that pfctl -k is given.
 func parseHost(h *pf.Host, word string) (netip.Prefix, bool) {
 	entries, err := pf.ParseEntries(h, word)
 	if err != nil || len(entries) != 1 {

@@ -1,7 +1,7 @@
 package pf
 
 // The timeouts, in the kernel's order, which is the order they are printed in. Apple's kernel has six more than the
-// release it descends from, for GREv1 and ESP.
+// release it descends from, for GREv1 and ESP; it is likely, not certain, that it spells two of them so.
 const (
 	tmTCPFirst Timeout = iota
 	tmTCPOpening
