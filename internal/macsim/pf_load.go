@@ -14,7 +14,7 @@ func (r *pfctlRun) loadRules() error {
 	if err := r.hidden(); err != nil {
 		return err
 	}
-	main, err := r.readRules(r.file, r.anchor)
+	main, err := r.readRules(r.file, r.anchor, r.optimize != "none")
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (r *pfctlRun) loadRules() error {
 			if r.verbose > 0 {
 				fmt.Fprintf(r.p.Stderr, "\nLoading anchor %s from %s\n", l.Anchor, l.Path)
 			}
-			f, err := r.readRules(l.Path, l.Anchor)
+			f, err := r.readRules(l.Path, l.Anchor, main.Optimized())
 			if err != nil {
 				r.warn("load anchors")
 				return err
@@ -43,14 +43,14 @@ func (r *pfctlRun) loadRules() error {
 }
 
 // readRules reads one text for one anchor and prints what -v prints of it.
-func (r *pfctlRun) readRules(name, anchor string) (*pf.File, error) {
+func (r *pfctlRun) readRules(name, anchor string, optimize bool) (*pf.File, error) {
 	text, err := r.read(name)
 	if err != nil {
 		r.warn("%s: %v", name, err)
 		r.warn("cannot open the main config file!: %v", err)
 		return nil, r.notLoaded()
 	}
-	opts := pf.Options{Host: r.host, Anchor: anchor, Optimize: r.optimize != "none", Macros: r.macros}
+	opts := pf.Options{Host: r.host, Anchor: anchor, Optimize: optimize, Macros: r.macros}
 	if !r.noAction {
 		opts.TableName = r.pf.newTable
 	}

@@ -170,6 +170,9 @@ func TestPFMainLoad(t *testing.T) {
 		},
 		{run: "pfctl -q -f /etc/main", stderr: pfctlBanner},
 		{run: "pfctl -q -a x -sr", stdout: "pass quick all flags S/SA keep state\n"},
+		{run: "printf 'pass quick\\npass quick\\n' > /etc/x; pfctl -q -f /etc/main; pfctl -q -a x -sr", stdout: "pass quick all flags S/SA keep state\n", stderr: pfctlBanner},
+		{run: "echo 'set ruleset-optimization none' | cat - /etc/main > /etc/all; pfctl -q -f /etc/all", stderr: pfctlBanner},
+		{run: "pfctl -q -a x -sr", stdout: "pass quick all flags S/SA keep state\npass quick all flags S/SA keep state\n"},
 	})
 }
 

@@ -17,6 +17,10 @@ func (f *File) Verbose() []string {
 	return appendVerbose(lines, f.Rules.Dummynet, "", printed)
 }
 
+// Optimized says whether the optimizer was at work: as [Options] asked, unless the text forbids it. What a text loads with
+// "load anchor" is read in the same way.
+func (f *File) Optimized() bool { return f.options.Optimize }
+
 // appendVerbose appends rules, indented. The body of an anchor is printed with the first rule that has it.
 func appendVerbose(lines []string, rules []*Rule, indent string, printed map[*Ruleset]bool) []string {
 	for _, r := range rules {
