@@ -30,8 +30,8 @@ type Mac struct {
 	// Sudo says what sudo asks of User.
 	Sudo Sudo
 
-	// Interfaces are the network interfaces, in ifconfig's order; if nil: lo0, en0 with 203.0.113.10/24, and utun4 with the
-	// Tailscale address 100.64.0.5.
+	// Interfaces are the network interfaces, in ifconfig's order; if nil: those of a Mac with a cable (en0, 192.168.1.10/24), Wi-Fi
+	// (en1), virtual machines (bridge100), Tailscale (utun3, 100.64.0.5) and another VPN (utun4).
 	Interfaces []Interface
 	// Client and Server are the ends of every SSH connection as the Mac sees them (SSH_CONNECTION); if zero, the real ones.
 	Client, Server netip.AddrPort
@@ -52,6 +52,7 @@ type Mac struct {
 type Interface struct {
 	Name  string
 	Addrs []netip.Prefix
+	Peer  netip.Addr // the far end of a tunnel; if zero, its own address, as Tailscale's has it
 }
 
 // Sudo is what sudo asks of the user.
@@ -103,9 +104,19 @@ func New(cfg Mac) (*Mac, error) {
 	m.Second = cmp.Or(m.Second, time.Second)
 	if m.Interfaces == nil {
 		m.Interfaces = []Interface{
-			{"lo0", prefixes("127.0.0.1/8", "::1/128", "fe80::1/64")},
-			{"en0", prefixes("fe80::1c2b:3aff:fe4d:5e6f/64", "203.0.113.10/24", "2001:db8:1::10/64")},
-			{"utun4", prefixes("100.64.0.5/32")},
+			{Name: "lo0", Addrs: prefixes("127.0.0.1/8", "::1/128", "fe80::1/64")},
+			{Name: "gif0"},
+			{Name: "stf0"},
+			{Name: "en0", Addrs: prefixes("fe80::1c2b:3aff:fe4d:5e6f/64", "192.168.1.10/24", "2001:db8:1::10/64")},
+			{Name: "en1", Addrs: prefixes("10.0.1.5/16")},
+			{Name: "en5"},
+			{Name: "awdl0"},
+			{Name: "bridge0"},
+			{Name: "bridge100", Addrs: prefixes("192.168.64.1/24")},
+			{Name: "utun0"},
+			{Name: "utun3", Addrs: prefixes("100.64.0.5/32")},
+			{Name: "utun4", Addrs: prefixes("10.8.0.2/32"), Peer: netip.MustParseAddr("10.8.0.1")},
+			{Name: "vlan0"},
 		}
 	}
 	m.machine = &machine{started: time.Now(), conns: map[net.Conn]bool{}, holds: map[string]*hold{}, nextPID: 400, off: true}

@@ -60,7 +60,7 @@ func (i Interface) describe(scope int) string {
 			}
 			fmt.Fprintf(&b, "\tinet %s ", addr)
 			if tunnel {
-				fmt.Fprintf(&b, "--> %s ", addr)
+				fmt.Fprintf(&b, "--> %s ", i.peer(addr))
 			}
 			fmt.Fprintf(&b, "netmask 0x%08x", mask)
 			if !tunnel && i.Name != "lo0" {
@@ -82,6 +82,14 @@ func (i Interface) describe(scope int) string {
 		b.WriteString("\tmedia: autoselect\n\tstatus: active\n")
 	}
 	return strings.ReplaceAll(b.String(), " \n", "\n")
+}
+
+// peer is the far end of a tunnel with this address.
+func (i Interface) peer(addr netip.Addr) netip.Addr {
+	if i.Peer.IsValid() {
+		return i.Peer
+	}
+	return addr
 }
 
 func broadcast(p netip.Prefix) netip.Addr {

@@ -7,7 +7,7 @@ import (
 
 func TestReaches(t *testing.T) {
 	m := pfMac(t)
-	mac, peer := netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("198.51.100.7")
+	mac, peer := netip.MustParseAddr("192.168.1.10"), netip.MustParseAddr("198.51.100.7")
 	tailMac, tailPeer := netip.MustParseAddr("100.64.0.5"), netip.MustParseAddr("100.64.0.9")
 	type question struct {
 		iface    string
@@ -24,7 +24,7 @@ func TestReaches(t *testing.T) {
 		}
 	}
 	ssh, direct := question{"en0", peer, mac, "tcp", 22}, question{"en0", peer, mac, "udp", 41641}
-	tail := question{"utun4", tailPeer, tailMac, "tcp", 22}
+	tail := question{"utun3", tailPeer, tailMac, "tcp", 22}
 	client, server := netip.AddrPortFrom(peer, 1234), netip.AddrPortFrom(mac, 22)
 
 	runSteps(t, m, []pfctlStep{
@@ -54,7 +54,7 @@ func TestReaches(t *testing.T) {
 	ask("ssh", map[question]bool{ssh: true, direct: false, tail: false})
 	runSteps(t, m, []pfctlStep{
 		{run: "echo 'block all' | pfctl -q -f -", stderr: pfctlBanner},
-		{run: "pfctl -q -s states", stdout: "ALL tcp 203.0.113.10:22 <- 198.51.100.7:49152       ESTABLISHED:ESTABLISHED\n"},
+		{run: "pfctl -q -s states", stdout: "ALL tcp 192.168.1.10:22 <- 198.51.100.7:49152       ESTABLISHED:ESTABLISHED\n"},
 	})
 	ask("a state outlives its rule", map[question]bool{ssh: true, direct: false})
 	runSteps(t, m, []pfctlStep{

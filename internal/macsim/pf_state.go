@@ -137,7 +137,7 @@ func (m *Mac) pfHost() *pf.Host {
 	return h
 }
 
-// forPF is the interface as pf sees it: a tunnel leads from its address to itself, everything but it and lo0 has a broadcast address.
+// forPF is the interface as pf sees it: a tunnel leads to its peer, everything but it and lo0 has a broadcast address.
 func (i Interface) forPF() pf.Interface {
 	out := pf.Interface{
 		Name:         i.Name,
@@ -149,7 +149,7 @@ func (i Interface) forPF() pf.Interface {
 		addr := pf.InterfaceAddr{Prefix: a}
 		switch {
 		case out.PointToPoint:
-			addr.Peer = a.Addr()
+			addr.Peer = i.peer(a.Addr())
 		case out.Broadcast && a.Addr().Is4():
 			addr.Broadcast = broadcast(a)
 		}

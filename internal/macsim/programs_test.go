@@ -27,22 +27,25 @@ func TestPrograms(t *testing.T) {
 				"80(admin),98(_lpadmin),399(com.apple.access_ssh)\n",
 			Stderr: "id: nosuch: no such user\n", Exit: 1,
 		}},
-		{"ifconfig", `ifconfig -l; ifconfig en0; ifconfig utun4; ifconfig en9`, result{
-			Stdout: "lo0 en0 utun4\n" +
+		{"ifconfig", `ifconfig -l; ifconfig en0; ifconfig utun3; ifconfig utun4; ifconfig en9`, result{
+			Stdout: "lo0 gif0 stf0 en0 en1 en5 awdl0 bridge0 bridge100 utun0 utun3 utun4 vlan0\n" +
 				"en0: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500\n" +
 				"\toptions=6460<TSO4,TSO6,CHANNEL_IO,PARTIAL_CSUM,ZEROINVERT_CSUM>\n" +
-				"\tether 14:7d:da:00:00:02\n" +
-				"\tinet6 fe80::1c2b:3aff:fe4d:5e6f%en0 prefixlen 64 secured scopeid 0x2\n" +
-				"\tinet 203.0.113.10 netmask 0xffffff00 broadcast 203.0.113.255\n" +
+				"\tether 14:7d:da:00:00:04\n" +
+				"\tinet6 fe80::1c2b:3aff:fe4d:5e6f%en0 prefixlen 64 secured scopeid 0x4\n" +
+				"\tinet 192.168.1.10 netmask 0xffffff00 broadcast 192.168.1.255\n" +
 				"\tinet6 2001:db8:1::10 prefixlen 64\n" +
 				"\tnd6 options=201<PERFORMNUD,DAD>\n\tmedia: autoselect\n\tstatus: active\n" +
-				"utun4: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1280\n" +
+				"utun3: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1280\n" +
 				"\tinet 100.64.0.5 --> 100.64.0.5 netmask 0xffffffff\n" +
+				"\tnd6 options=201<PERFORMNUD,DAD>\n" +
+				"utun4: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1280\n" +
+				"\tinet 10.8.0.2 --> 10.8.0.1 netmask 0xffffffff\n" +
 				"\tnd6 options=201<PERFORMNUD,DAD>\n",
 			Stderr: "ifconfig: interface en9 does not exist\n", Exit: 1,
 		}},
 		{"route", `route -n get default | sed -n '2,5p'`, result{
-			Stdout: "destination: default\n       mask: default\n    gateway: 203.0.113.1\n  interface: en0\n",
+			Stdout: "destination: default\n       mask: default\n    gateway: 192.168.1.1\n  interface: en0\n",
 		}},
 		{"date", `date -u -r 1000000000 +%Y-%m-%dT%H:%M:%SZ; date -d now`, result{
 			Stdout: "2001-09-09T01:46:40Z\n",
