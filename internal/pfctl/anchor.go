@@ -29,11 +29,14 @@ var (
 	ErrConfRefused = errors.New("pfctl refuses the main ruleset, /etc/pf.conf")
 	ErrDisk        = errors.New("a file could not be written")
 	ErrLoad        = errors.New("pfctl could not load the rules")
-	ErrNotRestored = errors.New("the rules were loaded, the rest failed, and the old rules could not be put back")
+	ErrNotRestored = errors.New("loading failed halfway, and what was there before could not be put back")
+	ErrRemove      = errors.New("the anchor was removed only in part")
+	ErrConfDisk    = errors.New("/etc/pf.conf could not be written")
 )
 
 var exits = map[int]error{
 	20: ErrChanged, 21: ErrConfChanged, 22: ErrRefused, 23: ErrConfRefused, 24: ErrDisk, 25: ErrLoad, 26: ErrNotRestored,
+	27: ErrRemove, 28: ErrConfDisk,
 }
 
 // explainExit adds to a script's failure what its exit status stands for.
@@ -125,7 +128,7 @@ func (s *Survey) Plan(name string, want Rules) Change {
 	if Reached(name) {
 		file = "" // the boot job loads it
 	}
-	c := Change{Kernel: !want.Matches(s.Anchor(name).Loaded), conf: s.Conf.With(name, file, want.kinds())}
+	c := Change{Kernel: !s.Anchor(name).holds(want), conf: s.Conf.With(name, file, want.kinds())}
 	loaded := s.Calls(name)
 	for _, kind := range want.kinds() {
 		if !slices.Contains(loaded, kind) {
@@ -143,6 +146,13 @@ func (s *Survey) Drift(name string) []string {
 	if a.Exists && a.Mode&0o7777 != 0o644 || a.Exists && a.Owner != "0:0" {
 		drift = append(drift, fmt.Sprintf("%s has mode %04o and owner %s instead of 0644 and 0:0 (root:wheel)",
 			a.File, a.Mode&0o7777, a.Owner))
+	}
+	if a.Exists && a.Text != Terminated(a.Text) {
+		drift = append(drift, a.File+" lacks its last newline, so pfctl would refuse it at boot")
+	}
+	drift = append(drift, a.tableDrift()...)
+	if yes, _ := s.Conf.loads(name, a.File); yes && !a.Exists {
+		drift = append(drift, "/etc/pf.conf loads "+a.File+", which does not exist, so the Mac would boot without its main ruleset")
 	}
 	loaded := s.Calls(name)
 	for _, kind := range a.Expected.kinds() {
@@ -180,7 +190,7 @@ func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (
 			return s, fmt.Errorf("pfctl: loading %s: %w: %w", name, ErrRefused, want.Err)
 		}
 		a := s.Anchor(name)
-		if !seen.text(a, file) || !slices.Equal(a.Loaded, seen.Loaded) && !want.Matches(a.Loaded) {
+		if a.Link || !seen.text(a, file) || !seen.rules(a) && !want.Matches(a.Loaded) {
 			return s, fmt.Errorf("pfctl: loading %s: %w", name, ErrChanged)
 		}
 		c := s.Plan(name, want)
@@ -188,10 +198,9 @@ func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (
 			"rules":     []byte(file),
 			"old.rules": text(a.Loaded),
 			"undo":      a.undo(),
-			"conf.load": []byte(s.Conf.With(name, "", want.kinds())),
 		})
-		if errors.Is(err, ErrConfChanged) && try < 3 {
-			continue // another machine's apply came in between
+		if errors.Is(err, ErrConfChanged) && try < 3 || errors.Is(err, ErrChanged) && try < 1 {
+			continue // somebody came in between: look again
 		}
 		if err != nil {
 			return nil, fmt.Errorf("pfctl: loading %s: %w", name, err)
@@ -200,9 +209,16 @@ func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (
 	}
 }
 
-// text reports whether the file is as it was seen, or already as it will be.
+// text reports whether the file is as it was seen, or already as it will be. A state cannot hold every byte that a file can,
+// nor tell whether the last line had its newline.
 func (seen Seen) text(a *Anchor, want string) bool {
-	return a.Exists == seen.Exists && a.Text == seen.Text || a.Exists && a.Text == want
+	text := Terminated(strings.ToValidUTF8(a.Text, "\uFFFD"))
+	return a.Exists == seen.Exists && (!a.Exists || text == Terminated(seen.Text)) || a.Exists && a.Text == want
+}
+
+// rules reports whether the loaded rules are as they were seen, or those of the file, which were loaded since.
+func (seen Seen) rules(a *Anchor) bool {
+	return sameRules(a.Loaded, seen.Loaded) || a.Exists && (a.Expected.Matches(a.Loaded) || a.booted.Matches(a.Loaded))
 }
 
 // undo is a text that loads what the kernel holds now: the file, if that is where it came from, since tables and macros
@@ -230,14 +246,14 @@ func Remove(ctx context.Context, h *remote.Host, name string, seen Seen) (*Surve
 			return nil, err
 		}
 		a := s.Anchor(name)
-		if a.Exists && a.Text != seen.Text || len(a.Loaded) > 0 && !slices.Equal(a.Loaded, seen.Loaded) {
+		if a.Link || a.Exists && !seen.text(a, seen.Text) || len(a.Loaded) > 0 && !seen.rules(a) {
 			return s, fmt.Errorf("pfctl: removing %s: %w", name, ErrChanged)
 		}
 		c := Change{conf: s.Conf.Without(name)}
 		c.main = c.conf != s.Conf && len(s.Lost) == 0
 		_, foreign := c.conf.loads(name, a.File)
 		removed, err := s.write(ctx, h, removeScript, a, yesNo(foreign), c, map[string][]byte{})
-		if errors.Is(err, ErrConfChanged) && try < 3 {
+		if errors.Is(err, ErrConfChanged) && try < 3 || errors.Is(err, ErrChanged) && try < 1 {
 			continue
 		}
 		if err != nil {
@@ -255,6 +271,7 @@ func (s *Survey) write(
 		files["old"] = []byte(a.Text)
 	}
 	files["conf.old"], files["conf"] = []byte(s.Conf), []byte(c.conf)
+	files["conf.undo"], files["conf.load"] = []byte(s.Conf.withoutLoads()), []byte(c.conf.withoutLoads())
 	conf := "no"
 	switch {
 	case c.main:

@@ -331,3 +331,152 @@ printf 'anchor "mine"\nload anchor "mine" from "/etc/pf.anchors/mine"\n' >>/etc/
 	}
 	byHand(t, mac, `test -f /etc/pf.anchors/mine && test ! -s /etc/pf.anchors/mine && /sbin/pfctl -q -n -f /etc/pf.conf 2>/dev/null`)
 }
+
+// A table's content belongs to the rules: a change of it is loaded, and what a hand put into it is drift.
+func TestApplyTables(t *testing.T) {
+	mac, h := start(t)
+	text := func(net string) string {
+		return "table <office> { " + net + " }\npass in proto tcp from <office> to any port 22\n"
+	}
+	holds := func(want string) {
+		t.Helper()
+		out, _, _ := mac.Run(t.Context(), "/sbin/pfctl -q -a ssh -t office -T show")
+		if got := strings.Join(strings.Fields(out), " "); got != want {
+			t.Errorf("the table holds %q, want %q", got, want)
+		}
+	}
+	apply := func(net string) {
+		t.Helper()
+		s, err := Apply(t.Context(), h, "ssh", text(net), seen(t, h, "ssh"))
+		if err != nil || len(s.Drift("ssh")) > 0 {
+			t.Fatalf("%v, drift %q", err, s.Drift("ssh"))
+		}
+		holds(net)
+	}
+	apply("10.0.0.0/8")
+	apply("192.168.0.0/16")
+	byHand(t, mac, "/sbin/pfctl -q -a ssh -t office -T add 203.0.113.9")
+	s, err := Look(t.Context(), dial(t, mac))
+	if err != nil || !strings.Contains(strings.Join(s.Drift("ssh"), "\n"), "203.0.113.9") {
+		t.Errorf("%v, drift %q", err, s.Drift("ssh"))
+	}
+	apply("192.168.0.0/16")
+}
+
+// alike are rules that pfctl's optimizer makes one of, with a table.
+func alike() string {
+	var b strings.Builder
+	for i := range 8 {
+		fmt.Fprintf(&b, "pass in proto tcp from 192.0.2.%d to any port 22\n", i+1)
+	}
+	return b.String()
+}
+
+// Anchors are loaded without the optimizer; at boot macOS uses it, which is no drift. Loading the main ruleset for
+// another anchor does not load this one again.
+func TestApplyOptimizer(t *testing.T) {
+	mac, h := start(t)
+	if _, err := Apply(t.Context(), h, "a", alike(), Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Apply(t.Context(), h, "b", alike(), Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Look(t.Context(), h)
+	if err != nil || len(s.Anchor("a").Loaded) != 8 {
+		t.Errorf("%v, loaded %q", err, s.Anchor("a").Loaded)
+	}
+	mac.Reboot()
+	again := dial(t, mac)
+	if s, err = Look(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	a := s.Anchor("a")
+	if len(a.Loaded) == 8 {
+		t.Error("the optimizer did nothing at boot: this tests nothing")
+	}
+	if c := s.Plan("a", a.Expected); c.Kernel || len(s.Drift("a")) > 0 {
+		t.Errorf("what boot loaded is drift: %q, %q", a.Loaded, s.Drift("a"))
+	}
+	booted := Seen{Exists: true, Text: a.Text, Loaded: a.Loaded}
+	byHand(t, mac, "/sbin/pfctl -q -f /etc/pf.conf 2>/dev/null") // gives the optimizer's tables other names
+	if _, err := Remove(t.Context(), again, "a", booted); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a hand leaves behind: lines in pf.conf without the file that they load. It is not gone, since the next boot would fail.
+func TestGone(t *testing.T) {
+	mac, h := start(t)
+	if _, err := Apply(t.Context(), h, "ssh", ssh22, Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	byHand(t, mac, "/sbin/pfctl -q -a ssh -F all 2>/dev/null; rm /etc/pf.anchors/ssh")
+	s, err := Look(t.Context(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Gone("ssh") || !strings.Contains(strings.Join(s.Drift("ssh"), "\n"), "does not exist") {
+		t.Errorf("gone %v, drift %q", s.Gone("ssh"), s.Drift("ssh"))
+	}
+	if s, err = Remove(t.Context(), h, "ssh", Seen{}); err != nil || !s.Gone("ssh") {
+		t.Errorf("removing what is left: %v", err)
+	}
+	byHand(t, mac, "/sbin/pfctl -q -n -f /etc/pf.conf 2>/dev/null")
+}
+
+// A pf.conf that cannot be replaced leaves everything as it was: rules, calls, and the anchor's file.
+func TestApplyConfProtected(t *testing.T) {
+	for name, old := range map[string]string{"created": "", "changed": ssh22} {
+		t.Run(name, func(t *testing.T) {
+			mac, h := start(t)
+			if old != "" {
+				if _, err := Apply(t.Context(), h, "web", old, Seen{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			planned, before := seen(t, h, "web"), mac.String()
+			if err := mac.Files().SetImmutable("/etc/pf.conf", true); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Apply(t.Context(), h, "web", web, planned); !errors.Is(err, ErrDisk) {
+				t.Errorf("got %v", err)
+			}
+			if err := mac.Files().SetImmutable("/etc/pf.conf", false); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(before, mac.String()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A file that lacks its last newline is told, and can be changed and removed like any other.
+func TestApplyNoNewline(t *testing.T) {
+	mac, h := start(t)
+	byHand(t, mac, `printf 'pass in all' >/etc/pf.anchors/x; echo 'pass in all' | /sbin/pfctl -q -a x -f - 2>/dev/null`)
+	s, err := Look(t.Context(), h)
+	if err != nil || !strings.Contains(strings.Join(s.Drift("x"), "\n"), "last newline") {
+		t.Errorf("%v, drift %q", err, s.Drift("x"))
+	}
+	if s, err = Apply(t.Context(), h, "x", "pass in all", Seen{Exists: true, Text: "pass in all", Loaded: s.Anchor("x").Loaded}); err != nil {
+		t.Fatal(err)
+	}
+	if drift := s.Drift("x"); len(drift) > 0 {
+		t.Errorf("drift %q", drift)
+	}
+}
+
+// The file of an anchor is a file; a symbolic link in its place is not touched.
+func TestApplyLink(t *testing.T) {
+	mac, h := start(t)
+	byHand(t, mac, "ln -s /nowhere /etc/pf.anchors/ssh")
+	before := mac.String()
+	if _, err := Apply(t.Context(), h, "ssh", ssh22, Seen{}); !errors.Is(err, ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, mac.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

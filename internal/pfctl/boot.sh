@@ -3,5 +3,9 @@ for file in /etc/pf.anchors/com.apple:*; do
 	name=${file##*/com.apple:}
 	/sbin/pfctl -q -o none -a "com.apple/$name" -f "$file"
 done
+umask 077
 token=/private/var/run/macos-fleet.pf.token
-[ -s "$token" ] || /sbin/pfctl -E 2>&1 | /usr/bin/sed -n 's/^Token : *//p' >"$token"
+held=$(/bin/cat "$token" 2>/dev/null)
+if [ -z "$held" ] || ! /sbin/pfctl -q -s References 2>/dev/null | /usr/bin/grep -q -w -- "$held"; then
+	/sbin/pfctl -E 2>&1 | /usr/bin/sed -n 's/^Token : *//p' >"$token"
+fi

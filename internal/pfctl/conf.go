@@ -60,23 +60,41 @@ func (s statement) section() section {
 // word is a bare word, a quoted string, or a single mark such as = or {.
 var word = regexp.MustCompile(`"[^"]*"|[^\s"#={}(),<>!]+|[={}(),<>!]`)
 
+// ourLine is one of our lines.
+var ourLine = regexp.MustCompile(`^((scrub-|nat-|rdr-|binat-|dummynet-)?anchor "[^"]+"|load anchor "[^"]+" from "[^"]+")\n$`)
+
+// blocks are the lines that belong to blocks of ours, markers included, by number. A block that lost its end marker, or in which
+// somebody wrote something else, is not ours any more: it is left as it stands.
+func blocks(lines []string) map[int]bool {
+	ours := map[int]bool{}
+	for i := range lines {
+		if lines[i] != blockBegin && lines[i] != blockBeginNL {
+			continue
+		}
+		end := i + 1
+		for end < len(lines) && ourLine.MatchString(lines[end]) {
+			end++
+		}
+		if end < len(lines) && lines[end] == blockEnd {
+			for n := i; n <= end; n++ {
+				ours[n] = true
+			}
+		}
+	}
+	return ours
+}
+
 // statements splits the file. It reads no more of the language than where a statement begins, ends and belongs: comments,
 // quotes, continuation lines, and braces, which may span lines in an inline anchor.
 func (c Conf) statements() []statement {
 	var all []statement
-	ours, depth, pos := false, 0, 0
+	depth, pos := 0, 0
 	open := false // the last statement goes on
-	for _, line := range strings.SplitAfter(string(c), "\n") {
+	split := strings.SplitAfter(string(c), "\n")
+	ours := blocks(split)
+	for n, line := range split {
 		start := pos
 		pos += len(line)
-		switch line {
-		case blockBegin, blockBeginNL:
-			ours = true
-			continue
-		case blockEnd:
-			ours = false
-			continue
-		}
 		text := strings.TrimRight(line, "\r\n")
 		goesOn := strings.HasSuffix(text, `\`)
 		words := wordsOf(strings.TrimSuffix(text, `\`))
@@ -85,7 +103,7 @@ func (c Conf) statements() []statement {
 			last := &all[len(all)-1]
 			last.end, last.words = pos, append(last.words, words...)
 		case len(words) > 0 || goesOn:
-			all = append(all, statement{start: start, end: pos, words: words, ours: ours})
+			all = append(all, statement{start: start, end: pos, words: words, ours: ours[n]})
 		}
 		for _, w := range words {
 			switch w {
@@ -226,23 +244,25 @@ func (c Conf) withOurs(lines []string) Conf {
 // bare is pf.conf without our blocks.
 func (c Conf) bare() Conf {
 	var b strings.Builder
-	ours := false
-	for _, line := range strings.SplitAfter(string(c), "\n") {
+	split := strings.SplitAfter(string(c), "\n")
+	ours := blocks(split)
+	for n, line := range split {
 		switch {
-		case line == blockBegin:
-			ours = true
+		case !ours[n]:
+			b.WriteString(line)
 		case line == blockBeginNL:
-			ours = true
 			text := strings.TrimSuffix(b.String(), "\n")
 			b.Reset()
 			b.WriteString(text)
-		case ours && line == blockEnd:
-			ours = false
-		case !ours:
-			b.WriteString(line)
 		}
 	}
 	return Conf(b.String())
+}
+
+// withoutLoads is pf.conf without our lines that load an anchor from its file: what to load when the anchors are loaded already,
+// which such a line would load anew, and through the optimizer.
+func (c Conf) withoutLoads() Conf {
+	return c.withOurs(slices.DeleteFunc(c.ours(), func(line string) bool { return strings.HasPrefix(line, "load ") }))
 }
 
 // endOf is the position where a block of this section belongs in a file without blocks.

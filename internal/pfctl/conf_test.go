@@ -113,3 +113,22 @@ func TestReaches(t *testing.T) {
 		}
 	}
 }
+
+// A block in which somebody meddled is theirs: nothing of it is lost or moved.
+func TestConfMeddled(t *testing.T) {
+	with := string(Conf(stock).With("mine", "/etc/pf.anchors/mine", []string{"anchor"}))
+	for name, text := range map[string]string{
+		"no-end":      strings.Replace(with, blockEnd, "", 1) + "pass in quick all # theirs\n",
+		"rule-inside": strings.Replace(with, blockEnd, "pass in quick all # theirs\n"+blockEnd, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Conf(text).With("other", "/etc/pf.anchors/other", []string{"anchor"})
+			if !strings.HasPrefix(string(got), text) {
+				t.Errorf("their part has changed:\n%s", cmp.Diff(text, string(got)))
+			}
+			if diff := cmp.Diff(text, string(got.Without("other"))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

@@ -33,7 +33,10 @@ func (e *SyntaxError) Error() string {
 
 var (
 	// Macros, tables and options are printed with -nv, but are not rules.
-	definition  = regexp.MustCompile(`^(\w[\w.-]* = |table <)`)
+	macro       = regexp.MustCompile(`^\w[\w.-]* = `)
+	tableLine   = regexp.MustCompile(`^table <(\S+)>`)
+	tableBody   = regexp.MustCompile(`\{(.*)\}$`)
+	automatic   = regexp.MustCompile(`<__automatic_\w+>`)
 	option      = regexp.MustCompile(`^set `)
 	natRule     = regexp.MustCompile(`^(no )?(nat|rdr|binat)(-anchor)? `)
 	scrubRule   = regexp.MustCompile(`^(no )?scrub`)
@@ -61,7 +64,9 @@ func asLoaded(out []byte) Rules {
 	var complaints []Message
 	for _, line := range lines(out) {
 		switch {
-		case slices.Contains(banner, line), definition.MatchString(line):
+		case slices.Contains(banner, line), macro.MatchString(line):
+		case tableLine.MatchString(line):
+			r.Tables = append(r.Tables, line)
 		case option.MatchString(line):
 			r.Set = append(r.Set, line)
 		case message.MatchString(line):
@@ -74,6 +79,7 @@ func asLoaded(out []byte) Rules {
 			nat = append(nat, line)
 		default:
 			r.Inline = r.Inline || inlineStart.MatchString(line)
+			r.Dummynet = r.Dummynet || strings.HasPrefix(line, "dummynet")
 			r.Lines = append(r.Lines, line)
 		}
 		r.Exact = r.Exact && !slashCall.MatchString(line)
@@ -101,7 +107,35 @@ func sameLine(nv, loaded string) bool {
 
 // Matches reports whether loaded is what the rules load to.
 func (r Rules) Matches(loaded []string) bool {
-	return r.Err == nil && slices.EqualFunc(r.Lines, loaded, sameLine)
+	return r.Err == nil && slices.EqualFunc(r.Lines, loaded, func(nv, is string) bool {
+		return sameLine(automatic.ReplaceAllString(nv, "<automatic>"), automatic.ReplaceAllString(is, "<automatic>"))
+	})
+}
+
+// sameRules compares loaded rules. The optimizer names its tables anew at every load.
+func sameRules(a, b []string) bool {
+	return slices.EqualFunc(a, b, func(x, y string) bool {
+		return automatic.ReplaceAllString(x, "") == automatic.ReplaceAllString(y, "")
+	})
+}
+
+// tables are the addresses of the tables that the text itself fills, by name. One that it only declares is filled by others,
+// and one from a file by that file.
+func (r Rules) tables() map[string][]string {
+	all := map[string][]string{}
+	for _, line := range r.Tables {
+		name := tableLine.FindStringSubmatch(line)[1]
+		if body := tableBody.FindStringSubmatch(line); body != nil && !strings.Contains(line, " file ") {
+			all[name] = strings.Fields(body[1])
+		}
+	}
+	return all
+}
+
+// Words are what pfctl said, without what it says every time.
+func Words(stderr string) string {
+	said := slices.DeleteFunc(lines([]byte(stderr)), func(line string) bool { return slices.Contains(banner, line) })
+	return strings.Join(said, "\n")
 }
 
 // kinds are the calls that the main ruleset needs so that all of the rules are evaluated.

@@ -8,16 +8,17 @@ stop() {
 same() { /usr/bin/cmp -s "$1" "$2"; }
 stage() { /bin/cp "$1" "$2" && /usr/sbin/chown root:wheel "$2" && /bin/chmod 0644 "$2" && same "$1" "$2"; }
 
+[ -n "$name" ] || stop 27 # without a name, -F all would be about the whole Mac
 if [ -f "$D/old" ]; then same "$D/old" "$file" || stop 20; else [ ! -e "$file" ] || stop 20; fi
+[ ! -L "$file" ] || stop 20
 if [ "$conf" != no ]; then
 	same "$D/conf.old" /etc/pf.conf || stop 21
-	/sbin/pfctl -q -n -f "$D/conf" || stop 23
-	stage "$D/conf" /etc/.pf.conf.new || stop 24
-	/bin/mv -f /etc/.pf.conf.new /etc/pf.conf || stop 24
-	if [ "$conf" = main ]; then /sbin/pfctl -q -f /etc/pf.conf || stop 25; fi
+	/sbin/pfctl -q -n -f "$D/conf.load" || stop 23
+	stage "$D/conf" /etc/.pf.conf.new || stop 28
+	/bin/mv -f /etc/.pf.conf.new /etc/pf.conf || stop 28
+	if [ "$conf" = main ]; then /sbin/pfctl -q -f "$D/conf.load" || stop 27; fi
 fi
-[ -n "$name" ] || stop 25 # without a name, -F all would be about the whole Mac
-/sbin/pfctl -q -a "$name" -F all || stop 25
-if [ "$keep" = yes ]; then : >"$file" || stop 24; else /bin/rm -f "$file" || stop 24; fi
+/sbin/pfctl -q -a "$name" -F all || stop 27
+if [ "$keep" = yes ]; then : >"$file" || stop 27; else /bin/rm -f "$file" || stop 27; fi
 
 set -- "$name" # what follows is survey.sh

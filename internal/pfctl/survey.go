@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +22,10 @@ type Survey struct {
 	// Held is true when our own enable reference still counts: `pfctl -d`, by anybody, drops all of them.
 	Held bool
 	Conf Conf
+	// NoConf is true when there is no /etc/pf.conf at all; ConfErr is what pfctl says against the one there is, which the Mac would
+	// then boot without.
+	NoConf  bool
+	ConfErr *SyntaxError
 	// Lost are the rules of the main ruleset that loading /etc/pf.conf would not bring back: what system services
 	// inserted at run time.
 	Lost []string
@@ -40,21 +45,51 @@ type Anchor struct {
 	Mode     uint32 // st_mode, as `stat -f %p` has it
 	Owner    string // uid:gid
 	Expected Rules  // what Text would load to
+	booted   Rules  // what it would load to at boot, with the optimizer, which macOS does not turn off there
+	Link     bool   // its path is a symbolic link, whatever that leads to
 
-	Loaded []string // what the kernel holds, as -sr and -sn print it; empty also when it knows no such anchor
+	tables map[string][]string // the addresses in its tables, if its file speaks of tables
+	Loaded []string            // what the kernel holds, as -sr and -sn print it; empty also when it knows no such anchor
 }
 
 // Rules is what a text would load to, or why it would not.
 type Rules struct {
-	Lines  []string // as -sr and then -sn will print them, see asLoaded
-	Exact  bool     // Lines are the very words; otherwise a call of another anchor may be printed in fuller words
-	Set    []string // the text's `set` lines, which have no effect in an anchor
-	Inline bool     // the text has an anchor with a body in braces
-	Err    *SyntaxError
+	Lines    []string // as -sr and then -sn will print them, see asLoaded
+	Exact    bool     // Lines are the very words; otherwise a call of another anchor may be printed in fuller words
+	Tables   []string // the text's tables, as -nv prints them
+	Set      []string // the text's `set` lines, which have no effect in an anchor
+	Inline   bool     // the text has an anchor with a body in braces
+	Dummynet bool     // the text has dummynet rules, which -sr and -sn do not show
+	Err      *SyntaxError
 }
 
-// Gone is true when nothing of the anchor is left.
-func (a *Anchor) Gone() bool { return !a.Exists && len(a.Loaded) == 0 }
+// Gone is true when the anchor has neither rules nor a file.
+func (a *Anchor) Gone() bool { return !a.Exists && !a.Link && len(a.Loaded) == 0 }
+
+// Gone is true when nothing of the anchor is left, in /etc/pf.conf neither.
+func (s *Survey) Gone(name string) bool {
+	return s.Anchor(name).Gone() && s.Conf.Without(name) == s.Conf
+}
+
+// holds reports whether the kernel holds what a text loads to: these rules, or, for the file's own text, what the optimizer made of
+// them at boot; and the tables that it fills.
+func (a *Anchor) holds(want Rules) bool {
+	booted := slices.Equal(a.Expected.Lines, want.Lines) && a.booted.Matches(a.Loaded)
+	return (want.Matches(a.Loaded) || booted) && slices.Equal(a.Expected.Tables, want.Tables) && len(a.tableDrift()) == 0
+}
+
+// tableDrift says which tables hold other addresses than the file fills them with.
+func (a *Anchor) tableDrift() []string {
+	var drift []string
+	tables := a.Expected.tables()
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		want, is := slices.Sorted(slices.Values(tables[name])), slices.Sorted(slices.Values(a.tables[name]))
+		if len(a.Loaded) > 0 && !slices.Equal(want, is) {
+			drift = append(drift, fmt.Sprintf("table <%s> holds { %s } instead of { %s }", name, strings.Join(is, " "), strings.Join(want, " ")))
+		}
+	}
+	return drift
+}
 
 // Look returns pf as it is on h, by one remote call that all who ask share; see [remote.Ask].
 func Look(ctx context.Context, h *remote.Host) (*Survey, error) {
@@ -113,7 +148,7 @@ func (s *Survey) LoadedAtBoot(name string) bool {
 }
 
 func parseSurvey(records []remote.Record) *Survey {
-	s := &Survey{anchors: map[string]*Anchor{}}
+	s := &Survey{anchors: map[string]*Anchor{}, NoConf: true}
 	anchor := func(name string) *Anchor {
 		if s.anchors[name] == nil {
 			s.anchors[name] = &Anchor{Name: name, File: FileOf(name)}
@@ -137,9 +172,11 @@ func parseSurvey(records []remote.Record) *Survey {
 		case "main":
 			s.main = append(s.main, rulesOf(r.Body)...)
 		case "conf":
-			s.Conf = Conf(r.Body)
+			s.Conf, s.NoConf = Conf(r.Body), false
 		case "conf-loads":
-			if want := asLoaded(r.Body); want.Err == nil {
+			if want := asLoaded(r.Body); want.Err != nil {
+				s.ConfErr = want.Err
+			} else {
 				s.Lost = slices.DeleteFunc(slices.Clone(s.main), func(line string) bool {
 					if call := callLine.FindStringSubmatch(line); call != nil {
 						return s.Conf.hasCall(call[1], call[2])
@@ -162,6 +199,17 @@ func parseSurvey(records []remote.Record) *Survey {
 			a.Exists, a.Text, a.Mode, a.Owner = true, string(r.Body), uint32(mode), fields[1]
 		case "loads":
 			anchor(nameOf(r.Args)).Expected = asLoaded(r.Body)
+		case "boots":
+			anchor(nameOf(r.Args)).booted = asLoaded(r.Body)
+		case "link":
+			anchor(nameOf(r.Args)).Link = true
+		case "table":
+			table, file, _ := strings.Cut(r.Args, " ")
+			a := anchor(nameOf(file))
+			if a.tables == nil {
+				a.tables = map[string][]string{}
+			}
+			a.tables[table] = strings.Fields(strings.ReplaceAll(string(r.Body), "! ", "!"))
 		}
 	}
 	s.Held = token != "" && slices.Contains(tokens, token)

@@ -12,11 +12,13 @@ say main filter
 show -s rules
 say main nat
 show -s nat
-say conf
-/bin/cat /etc/pf.conf 2>/dev/null
-# Without its load lines, since -nv would print the rules of those anchors as well.
-say conf-loads
-/usr/bin/sed '/^[[:space:]]*load[[:space:]]/d' /etc/pf.conf | show -nv -f -
+if [ -f /etc/pf.conf ]; then
+	say conf
+	/bin/cat /etc/pf.conf
+	# Without its load lines, since -nv would print the rules of those anchors as well; an empty line keeps the numbers.
+	say conf-loads
+	/usr/bin/sed 's/^[[:space:]]*load[[:space:]].*//' /etc/pf.conf | show -nv -f -
+fi
 
 if [ $# -eq 0 ]; then
 	for plist in /Library/LaunchDaemons/*.plist; do
@@ -33,12 +35,26 @@ anchor() {
 	say nat "$1"
 	show -a "$1" -s nat
 }
+# file PATH: the file of an anchor, what it would load to with and without pfctl's optimizer (which is on at boot), and the
+# content of the anchor's tables, if the file speaks of any.
 file() {
-	[ -f "$1" ] && [ ! -L "$1" ] || return 0
+	if [ -L "$1" ]; then
+		say link "$1"
+		return
+	fi
+	[ -f "$1" ] || return 0
 	say file "$(/usr/bin/stat -f '%p %u:%g' "$1") $1"
 	/bin/cat "$1"
 	say loads "$1"
 	show -o none -nv -a macos-fleet -f "$1"
+	say boots "$1"
+	show -nv -a macos-fleet -f "$1"
+	/usr/bin/grep -q table "$1" || return 0
+	name=$(printf %s "${1##*/}" | /usr/bin/tr : /)
+	show -a "$name" -s Tables | while IFS= read -r table; do
+		say table "$table $1"
+		show -a "$name" -t "$table" -T show
+	done
 }
 if [ $# -gt 0 ]; then
 	for name; do

@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -65,11 +66,16 @@ var outcomes = []struct {
 	say string
 }{
 	{pfctl.ErrConfChanged, "Somebody else changed /etc/pf.conf on the Mac at the same moment, several times. Nothing was changed by this apply; run it again."},
-	{pfctl.ErrConfRefused, "With the anchor's call added, pfctl would refuse the Mac's main ruleset, /etc/pf.conf. Nothing was changed. " +
-		"Check the file on the Mac with `sudo pfctl -n -f /etc/pf.conf`."},
+	{pfctl.ErrConfRefused, "pfctl refuses the Mac's main ruleset as it would be then. Nothing was changed. Most likely there is a mistake in the " +
+		"Mac's own /etc/pf.conf: `sudo pfctl -n -f /etc/pf.conf` there tells its line. (Below, it stands in a copy, whose lines can have other numbers.)"},
+	{pfctl.ErrConfDisk, "/etc/pf.conf could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). Nothing was changed."},
+	{pfctl.ErrRemove, "The anchor was removed only in part: its lines in /etc/pf.conf are gone or were never there, but its rules may still be loaded, and its file may " +
+		"still exist. Run this again."},
+	{pfctl.ErrEnable, "pf may be disabled now, or enabled by a reference whose token is not known. Run plan again: it reads which."},
+	{pfctl.ErrRelease, "The enable reference was not given back, so pf stays enabled as it was. Run this again."},
 	{pfctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). The rules that were loaded before are loaded now."},
-	{pfctl.ErrNotRestored, "The new rules were loaded, a later step failed, and then the old rules could not be loaded again. The Mac runs the new rules; " +
-		"its files are the old ones, so a reboot brings the old rules back. Run plan again to see what is there."},
+	{pfctl.ErrNotRestored, "Loading failed halfway, and then what was there before could not all be put back. The Mac may run the new rules with the old files; " +
+		"in that case a reboot brings the old rules back. Run plan again: it reads what is there now."},
 	{pfctl.ErrLoad, "pfctl accepted this when it was checked, but could not carry it out. What was loaded before is loaded now."},
 	{launchctl.ErrRefused, "This is not a property list that launchd loads. Nothing was changed on the Mac."},
 	{launchctl.ErrForeign, "An app has registered this job with macOS, which puts it back by itself. Nothing was changed on the Mac."},
@@ -85,10 +91,14 @@ var outcomes = []struct {
 // words are what the Mac's own tools said.
 func words(err error) string {
 	var exit *remote.ExitError
-	if !errors.As(err, &exit) || strings.TrimSpace(exit.Stderr) == "" {
+	if !errors.As(err, &exit) {
 		return ""
 	}
-	return "\n\nOn " + exit.Host + " it says:\n\n" + indent(exit.Stderr)
+	said := pfctl.Words(exit.Stderr)
+	if strings.TrimSpace(said) == "" {
+		return ""
+	}
+	return "\n\nOn " + exit.Host + " it says:\n\n" + indent(said)
 }
 
 func unknownHostKey(dial *remote.DialError, e *remote.UnknownHostKeyError) string {
@@ -96,10 +106,11 @@ func unknownHostKey(dial *remote.DialError, e *remote.UnknownHostKeyError) strin
 	if file == "" {
 		file = "a known_hosts file"
 	}
-	return fmt.Sprintf("The SSH server at %s shows a host key that is not known here, so it may be another machine than you think. Nothing was sent to it.\n\n"+
+	return fmt.Sprintf("The SSH server of %s, at %s, shows a host key that is not known here, so it may be another machine than you think. "+
+		"Nothing was sent to it.\n\n"+
 		"Fingerprint: %s\n\nOn the Mac itself, this prints the fingerprints of its keys:\n\n"+
 		"    for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf \"$key\"; done\n\n"+
-		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.", dial.Addr, e.Fingerprint, file, e.Line)
+		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.", dial.Host, dial.Addr, e.Fingerprint, file, e.Line)
 }
 
 func changedHostKey(dial *remote.DialError, e *remote.ChangedHostKeyError) string {
@@ -109,7 +120,8 @@ func changedHostKey(dial *remote.DialError, e *remote.ChangedHostKeyError) strin
 	}
 	return fmt.Sprintf("THE HOST KEY OF %s HAS CHANGED. Either the Mac was erased or replaced, or SOMEBODY IS IN BETWEEN and reads along. "+
 		"Nothing was sent.\n\nThe server at %s shows: %s\n%s\n\n"+
-		"Find out why, on the Mac itself, before you replace the old key.", strings.ToUpper(dial.Host), dial.Addr, e.Fingerprint, known)
+		"Find out why, on the Mac itself, before you replace the old key (in a known_hosts file with `ssh-keygen -R '%s'`).",
+		dial.Host, dial.Addr, e.Fingerprint, known, remote.KnownHostsName(dial.Addr))
 }
 
 // unreachable explains a connection that failed, by how far it came.
@@ -119,8 +131,8 @@ func unreachable(dial *remote.DialError) string {
 		remote.StageTCP: "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
 			"port and the network in between, such as the tailnet.",
 		remote.StageHostKey: "Check the provider's host_key and known_hosts_files.",
-		remote.StageAuth: fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has. This should work, without questions:\n\n    ssh %s@%s",
-			dial.User, dial.User, dial.Host),
+		remote.StageAuth: fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has. This should work, without questions:\n\n    %s",
+			dial.User, sshCommand(dial)),
 		remote.StageSudo: fmt.Sprintf("User %q must become root with sudo. Set the provider's sudo_password, or allow it without one, "+
 			"on the Mac with `sudo visudo -f /etc/sudoers.d/terraform`:\n\n    %s ALL = (ALL) NOPASSWD: ALL", dial.User, dial.User),
 		remote.StageShell: "A Mac answers with a POSIX shell over SSH. Check that the address is that of a Mac, and what the user's shell does at login.",
@@ -131,6 +143,15 @@ func unreachable(dial *remote.DialError) string {
 		detail += "\n\nThe server said:\n\n" + indent(banner)
 	}
 	return detail
+}
+
+// sshCommand is how a person would try the same.
+func sshCommand(dial *remote.DialError) string {
+	address, port, err := net.SplitHostPort(dial.Addr)
+	if err != nil || port == "22" {
+		return fmt.Sprintf("ssh %s@%s", dial.User, address)
+	}
+	return fmt.Sprintf("ssh -p %s %s@%s", port, dial.User, address)
 }
 
 func indent(text string) string {

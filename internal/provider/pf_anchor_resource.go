@@ -152,7 +152,17 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		explain(&resp.Diagnostics, path.Root("host"), summary, err)
 		return
 	}
+	if conf := confTrouble(s, mac.Name()); conf != nil {
+		resp.Diagnostics.Append(conf)
+	}
 	a := s.Anchor(name)
+	if a.Link {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("The File of pf Anchor %q Is a Symbolic Link", name),
+			fmt.Sprintf("%s on %s is a link to somewhere else. It is not followed and not replaced: remove it, or choose another name.", a.File, mac.Name()))
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	want := a.Expected
 	if !a.Exists || a.Text != pfctl.Terminated(plan.Rules.ValueString()) {
 		if want, err = pfctl.Check(ctx, mac, name, plan.Rules.ValueString()); err != nil {
@@ -175,8 +185,8 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		return
 	}
 
-	switch {
-	case want.Matches(a.Loaded):
+	switch change := s.Plan(name, want); {
+	case !change.Kernel:
 		plan.LoadedRules = stringList(a.Loaded)
 	case want.Exact:
 		plan.LoadedRules = stringList(want.Lines)
@@ -196,6 +206,8 @@ func refused(diags *diag.Diagnostics, mac, rules string, want pfctl.Rules) {
 	case len(want.Set) > 0:
 		diags.AddAttributeError(at, "Option Inside an Anchor", fmt.Sprintf("pfctl accepts this in an anchor and ignores it:\n\n%s\n\n"+
 			"Options hold for the whole Mac, and belong into its /etc/pf.conf.", indent(strings.Join(want.Set, "\n"))))
+	case want.Dummynet:
+		diags.AddAttributeError(at, "Dummynet Rules Inside an Anchor", "Dummynet rules are Apple's own and undocumented, and this resource does not read them back, so it cannot keep them.")
 	case want.Inline:
 		diags.AddAttributeError(at, "Anchor With a Body Inside an Anchor", "pfctl accepts an anchor with a body in braces here, but by its ancestor's "+
 			"source the kernel would then look for that body in another place, and never evaluate it. Make it a macos_pf_anchor of its own, "+
@@ -222,7 +234,7 @@ func complaints(e *pfctl.SyntaxError, rules string) string {
 
 // adoptable reports whether an anchor is free, or holds exactly what is wanted already, as after an apply that was cut short.
 func adoptable(a *pfctl.Anchor, rules string, want pfctl.Rules) bool {
-	return (!a.Exists || a.Text == pfctl.Terminated(rules)) && (len(a.Loaded) == 0 || want.Matches(a.Loaded))
+	return !a.Link && (!a.Exists || a.Text == pfctl.Terminated(rules)) && (len(a.Loaded) == 0 || want.Matches(a.Loaded))
 }
 
 // warn says what a user should know before agreeing to the plan.
@@ -233,22 +245,40 @@ func (r *pfAnchorResource) warn(diags *diag.Diagnostics, s *pfctl.Survey, mac, n
 			lost = "These are there now:\n\n" + indent(strings.Join(s.Lost, "\n"))
 		}
 		diags.AddAttributeWarning(path.Root("name"), fmt.Sprintf("The Main Ruleset of %s Will Be Loaded", mac),
-			fmt.Sprintf("The main ruleset does not call anchor %q yet, so /etc/pf.conf will be loaded. That drops rules and calls that are "+
+			fmt.Sprintf("The main ruleset does not call anchor %q, so /etc/pf.conf will be loaded. That drops rules and calls that are "+
 				"not in the file, which Internet Sharing, virtual machines and VPNs insert. %s", name, lost))
 	}
 	if creates {
 		return // what enables pf at boot may be created by the same apply
 	}
+	const cure = "A macos_pf resource takes care of that; one that this plan creates or repairs does so, too."
 	switch {
 	case !s.EnabledAtBoot():
-		diags.AddAttributeWarning(path.Root("name"), fmt.Sprintf("pf Will Be Disabled on %s After a Reboot", mac),
-			fmt.Sprintf("Nothing in /Library/LaunchDaemons there enables pf, so after the next reboot anchor %q may have no effect. "+
-				"A macos_pf resource takes care of that.", name))
+		now := ""
+		if !s.Enabled {
+			now = fmt.Sprintf("pf is disabled on %s at the moment, so anchor %q has no effect there. ", mac, name)
+		}
+		diags.AddAttributeWarning(path.Root("name"), fmt.Sprintf("pf Is Not Enabled at Boot on %s", mac),
+			fmt.Sprintf("%sNothing in /Library/LaunchDaemons there enables pf, so after the next reboot anchor %q may have no effect. %s", now, name, cure))
 	case !s.LoadedAtBoot(name) && pfctl.Reached(name):
 		diags.AddAttributeWarning(path.Root("name"), fmt.Sprintf("pf Anchor %q Will Be Empty After a Reboot", name),
-			fmt.Sprintf("macOS calls com.apple/*, but loads nothing into %s at boot, and nothing in /Library/LaunchDaemons on %s does. "+
-				"A macos_pf resource takes care of that.", name, mac))
+			fmt.Sprintf("macOS calls com.apple/*, but loads nothing into %s at boot, and nothing in /Library/LaunchDaemons on %s does. %s", name, mac, cure))
 	}
+}
+
+// confTrouble says what is wrong with /etc/pf.conf as a whole, which is not ours to mend; nil if nothing is.
+func confTrouble(s *pfctl.Survey, mac string) diag.Diagnostic {
+	switch {
+	case s.NoConf:
+		return diag.NewAttributeErrorDiagnostic(path.Root("host"), fmt.Sprintf("%s Has No /etc/pf.conf", mac),
+			"Without that file the Mac boots without a main ruleset, and nothing can be called from it. Put macOS's own back, from a backup or another Mac "+
+				"of the same release, and check it with `sudo pfctl -n -f /etc/pf.conf`.")
+	case s.ConfErr != nil:
+		return diag.NewAttributeWarningDiagnostic(path.Root("host"), fmt.Sprintf("pfctl Refuses /etc/pf.conf on %s", mac),
+			fmt.Sprintf("The rules that are loaded now stay, but after the next reboot there would be no main ruleset, and no anchor would have any effect. "+
+				"Somebody changed the file; this resource keeps only its own lines there. pfctl says:\n\n%s", indent(s.ConfErr.Error())))
+	}
+	return nil
 }
 
 func (r *pfAnchorResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
@@ -277,7 +307,7 @@ func (r *pfAnchorResource) Read(ctx context.Context, req resource.ReadRequest, r
 		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Read pf Anchor %q", state.Name.ValueString()), err)
 		return
 	}
-	if s.Anchor(state.Name.ValueString()).Gone() {
+	if s.Gone(state.Name.ValueString()) {
 		resp.State.RemoveResource(ctx)
 		return
 	}
@@ -316,10 +346,18 @@ func (r *pfAnchorResource) apply(ctx context.Context, plan *pfAnchorModel, seen 
 		plan.PFEnabled = enabled
 	}
 	if got := stringsOf(plan.LoadedRules); !promised.IsUnknown() && !slices.Equal(got, stringsOf(promised)) {
-		diags.AddAttributeError(path.Root("rules"), fmt.Sprintf("pf Anchor %q Holds Other Rules Than Planned", name),
+		// An error would have Terraform replace the anchor, so that it would be without rules for a moment; and it insists on a
+		// state as planned. The next plan reads what is there.
+		plan.LoadedRules = promised
+		diags.AddAttributeWarning(path.Root("rules"), fmt.Sprintf("pf Anchor %q Holds Other Rules Than Planned", name),
 			fmt.Sprintf("They were loaded on %s, but are not those that its pfctl foretold: something that the rules depend on, such as an "+
-				"interface's address, may have changed meanwhile. Loaded now:\n\n%s\n\nRun plan again to see whether that is what you want.",
+				"interface's address, may have changed meanwhile. Loaded now:\n\n%s\n\nThe next plan shows the difference.",
 				mac.Name(), indent(strings.Join(got, "\n"))))
+	}
+	if drift := stringsOf(plan.Drift); len(drift) > 0 {
+		plan.Drift = stringList(nil)
+		diags.AddAttributeWarning(path.Root("rules"), fmt.Sprintf("pf Anchor %q Is Not as Planned", name),
+			fmt.Sprintf("It was loaded on %s, but:\n\n%s\n\nThe next plan shows the difference.", mac.Name(), indent(strings.Join(drift, "\n"))))
 	}
 	return true
 }
@@ -344,10 +382,11 @@ func (r *pfAnchorResource) Delete(ctx context.Context, req resource.DeleteReques
 		resp.Diagnostics.AddWarning(fmt.Sprintf("The File of pf Anchor %q Was Emptied, Not Removed", name),
 			fmt.Sprintf("A line of /etc/pf.conf on %s that is not ours loads %s. Without that file, macOS would not load its main ruleset at boot. "+
 				"Remove the line, then the file.", mac.Name(), a.File))
-	case len(s.Calls(name)) > 0 && !pfctl.Reached(name):
+	case len(s.Lost) > 0 && len(s.Calls(name)) > 0 && !pfctl.Reached(name):
+		others := slices.DeleteFunc(slices.Clone(s.Lost), func(line string) bool { return strings.Contains(line, fmt.Sprintf("anchor %q", name)) })
 		resp.Diagnostics.AddWarning(fmt.Sprintf("The Main Ruleset of %s Still Calls pf Anchor %q", mac.Name(), name),
 			"The anchor has no rules any more, so the call has no effect, and it goes with the next reboot. Loading the main ruleset "+
-				"now would have dropped these, which are not in /etc/pf.conf:\n\n"+indent(strings.Join(s.Lost, "\n")))
+				"now would have dropped these, which are not in /etc/pf.conf:\n\n"+indent(strings.Join(others, "\n")))
 	}
 }
 

@@ -60,6 +60,9 @@ func checkHostKey(t Target, cfg *ssh.ClientConfig) error {
 	return nil
 }
 
+// KnownHostsName is host:port as known_hosts files have it: without the port if that is 22, else [host]:port.
+func KnownHostsName(addr string) string { return knownhosts.Normalize(addr) }
+
 // pinHostKey accepts t.HostKey and nothing else.
 func pinHostKey(t Target, cfg *ssh.ClientConfig) error {
 	want, _, _, _, err := ssh.ParseAuthorizedKey([]byte(t.HostKey))

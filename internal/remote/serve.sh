@@ -18,18 +18,26 @@ receive() {
 }
 
 # take makes this shell the only one that writes on this Mac, for $1 seconds at most. The lock is a symlink, since making one
-# is atomic and brings its text along: until when it holds, and whose it is. One that has run out is left by a shell
-# that died; a reboot empties the folder.
+# is atomic and brings its text along: until when it holds, and whose it is. One that has run out was left by a shell that was
+# killed, and a reboot empties the folder. It is moved aside first: of two who find it so, one moves it, and puts back what was
+# not the lock that had run out.
 lock=/private/var/run/macos-fleet.lock
 take() {
 	now=$(/bin/date +%s)
 	held=$(/usr/bin/readlink "$lock")
-	[ -z "$held" ] || [ "${held%% *}" -gt "$now" ] || /bin/rm -f "$lock"
+	if [ -n "$held" ] && [ "${held%% *}" -le "$now" ] && /bin/mv "$lock" "$lock.$mark" 2>/dev/null; then
+		moved=$(/usr/bin/readlink "$lock.$mark")
+		[ "$moved" = "$held" ] || /bin/ln -s "$moved" "$lock" 2>/dev/null
+		/bin/rm -f "$lock.$mark"
+	fi
 	mine="$((now + $1)) $0 from ${client% * *}"
 	/bin/ln -s "$mine" "$lock" 2>/dev/null
 }
 release() { [ "$(/usr/bin/readlink "$lock")" != "$mine" ] || /bin/rm -f "$lock"; }
 
+# A client that is gone does not stop a script halfway: what it runs would die of its first word to stdout or stderr, and pfctl
+# always has one. Programs inherit this.
+trap '' PIPE HUP
 client=$1
 say ready "$(/usr/bin/uname -s)" "$(/usr/bin/sw_vers -productVersion 2>/dev/null)" "$client"
 while IFS=' ' read -r seconds script files; do
@@ -39,8 +47,9 @@ while IFS=' ' read -r seconds script files; do
 	# shellcheck disable=SC2086
 	if [ "$seconds" != 0 ] && ! take "$seconds"; then
 		mine=
-		say busy "$(/usr/bin/readlink "$lock")"
-		status=75
+		held=$(/usr/bin/readlink "$lock")
+		status=73 # no lock, so no room for one
+		[ -z "$held" ] || { say busy "$held" && status=75; }
 	elif receive $files; then
 		(eval "$(printf %s "$script" | /usr/bin/base64 -d)") </dev/null
 		status=$?
