@@ -31,6 +31,37 @@ func main() {
 	}
 }
 
+// greeting says how to reach the Mac: from a shell, and from a configuration.
+const greeting = `A simulated Mac (macOS %[1]s) answers at %[2]s. Its host key, as a line of known_hosts:
+
+    %[3]s
+
+Write that line to a file, mac.known_hosts for instance, and log in:
+
+    ssh -i %[4]s -o UserKnownHostsFile=mac.known_hosts -p %[5]s %[6]s@%[7]s
+
+Or point a configuration at it:
+
+    provider "macos" {
+      hosts = {
+        mini = {
+          address          = "%[7]s"
+          port             = %[5]s
+          user             = "%[6]s"
+          private_key_file = "%[4]s"
+          host_key         = "%[8]s"
+        }
+      }
+    }
+
+To meddle as a hand would, once there are rules:
+
+    sudo pfctl -a NAME -F rules
+    sudo launchctl bootout system/LABEL
+
+Ctrl-C here ends it.
+`
+
 func run(ctx context.Context) error {
 	file := os.Getenv("AUTHORIZED_KEY")
 	if file == "" {
@@ -61,10 +92,12 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("A simulated Mac (macOS %s) answers at %s. Its host key, as a line of known_hosts:\n\n    %s\n\n", m.Version, m.Addr(), m.KnownHostsLine())
-	fmt.Printf("Write that line to a file, mac.known_hosts for instance, and log in:\n\n    ssh -i %s -o UserKnownHostsFile=mac.known_hosts -p %s %s@%s\n\n",
-		strings.TrimSuffix(filepath.ToSlash(file), ".pub"), port, m.User, host)
-	fmt.Print("Try: sudo pfctl -sr    sudo pfctl -nvf -    launchctl print system/com.apple.pfctl    Ctrl-C here ends it.\n")
+	private, err := filepath.Abs(strings.TrimSuffix(file, ".pub"))
+	if err != nil {
+		return err
+	}
+	fmt.Printf(greeting, m.Version, m.Addr(), m.KnownHostsLine(), filepath.ToSlash(private), port, m.User, host,
+		strings.TrimSpace(string(ssh.MarshalAuthorizedKey(m.HostKey()))))
 	<-ctx.Done()
 	return nil
 }
