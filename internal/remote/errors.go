@@ -1,8 +1,11 @@
 package remote
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Stage is how far a connection came before it failed.
@@ -77,10 +80,22 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		return fmt.Sprintf("%s: %v", e.Host, e.Err)
+	}
 	return fmt.Sprintf("%s: the connection was lost while a script ran: %v", e.Host, e.Err)
 }
 
 func (e *LostError) Unwrap() error { return e.Err }
+
+// silence is a script that did not end within this time, so that nobody waits for it any more.
+type silence time.Duration
+
+func (e silence) Error() string {
+	return fmt.Sprintf("no answer within the command timeout of %v; what was started goes on there", time.Duration(e))
+}
+
+func (silence) Unwrap() error { return context.DeadlineExceeded }
 
 // BusyError is a Mac where another apply was writing for as long as a script may wait. The script did not run.
 type BusyError struct {

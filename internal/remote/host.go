@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type Cmd struct {
 	Args   []string          // "$1", "$2" ...; without NUL bytes
 	Files  map[string][]byte // by name ([a-z.]+), in the folder "$D"
 	Writes bool              // it may change the Mac: no other does at that time, and what Ask knows is forgotten
+	Takes  time.Duration     // how long it may wait by itself for something on the Mac, in addition to the command timeout
 }
 
 // Result is what a script printed and how it ended.
@@ -90,7 +92,7 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 			case <-time.After(pause):
 				pause = min(2*pause, 2*time.Second)
 			case <-ctx.Done():
-				return Result{}, &BusyError{Host: h.Name(), Holder: holder}
+				return Result{}, fmt.Errorf("%s: waiting for the apply of %s: %w", h.Name(), holder, ctx.Err())
 			}
 		case err == nil && result.Exit == 0:
 			return result, nil
@@ -123,6 +125,11 @@ func busy(r Result) (holder string, busy bool) {
 		return "", false
 	}
 	_, holder, _ = strings.Cut(r.Records[0].Args, " ")
+	if i := strings.LastIndexByte(holder, ' '); i >= 0 {
+		if _, err := strconv.Atoi(holder[i+1:]); err == nil {
+			holder = holder[:i] // the port says nothing to people
+		}
+	}
 	return holder, true
 }
 
@@ -168,18 +175,19 @@ func (h *Host) connect(ctx context.Context) error {
 	return nil
 }
 
-// exchange runs c within the command timeout. After an error the connection is gone. The caller holds the turn.
+// exchange runs c within the time that it has. After an error the connection is gone. The caller holds the turn.
 func (h *Host) exchange(ctx context.Context, c Cmd) (result Result, sent bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, h.target.commandTimeout())
+	limit := h.target.commandTimeout() + c.Takes
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, silence(limit))
 	defer cancel()
 	shell := h.shell
 	stop := context.AfterFunc(ctx, func() { _ = shell.client.Close() })
 	defer stop()
-	result, sent, err = shell.exchange(c, h.target.commandTimeout())
+	result, sent, err = shell.exchange(c, limit)
 	if err != nil {
 		h.disconnect()
 		if ctx.Err() != nil {
-			err = ctx.Err()
+			err = context.Cause(ctx)
 		}
 	}
 	return result, sent, err

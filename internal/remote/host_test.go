@@ -152,10 +152,21 @@ func TestRunTimeout(t *testing.T) {
 	}
 	release := mac.Hold("true")
 	_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"})
-	if !errors.Is(err, context.DeadlineExceeded) {
+	var lost *remote.LostError
+	const want = "mini: no answer within the command timeout of 50ms; what was started goes on there"
+	if !errors.As(err, &lost) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 	release()
+
+	// What is known to take longer has longer.
+	release = mac.Hold("false")
+	time.AfterFunc(100*time.Millisecond, release)
+	_, err = h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/false", Takes: time.Minute})
+	var exit *remote.ExitError
+	if !errors.As(err, &exit) || exit.Exit != 1 {
+		t.Errorf("got %v", err)
+	}
 }
 
 // What is cancelled before it was sent does not run.
@@ -213,9 +224,18 @@ func TestRunBusy(t *testing.T) {
 	lock("/bin/ln -s '9999999999 eve from 100.64.0.9 50000'")
 	_, err := h.Run(t.Context(), remote.Cmd{Script: "say hello", Writes: true})
 	var busy *remote.BusyError
-	if !errors.As(err, &busy) || busy.Holder != "eve from 100.64.0.9 50000" {
+	if !errors.As(err, &busy) || busy.Holder != "eve from 100.64.0.9" {
 		t.Errorf("got %v", err)
 	}
+
+	// Who gives up before did not wait that long.
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = host(t, mac).Run(ctx, remote.Cmd{Script: "say hello", Writes: true})
+	if errors.As(err, &busy) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+
 	lock("/bin/rm")
 	lock("/bin/ln -s '1000 eve from 100.64.0.9 50000'")
 	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello", Writes: true}); err != nil {
