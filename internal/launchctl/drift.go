@@ -27,7 +27,7 @@ func (j *Job) Drift() []string {
 		say("%s is quarantined, so macOS 27 does not load it", j.File)
 	}
 	if j.Err != nil {
-		say("%s is no property list that launchd loads: %v", j.File, j.Err)
+		say("%s cannot be read as a property list: %v", j.File, j.Err)
 	}
 	if j.Disabled {
 		say("the job is disabled, by `launchctl disable` or in System Settings, so it is not loaded at boot")

@@ -1,7 +1,6 @@
 package launchctl
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
@@ -29,10 +29,12 @@ var (
 	ErrLoad        = errors.New("launchd did not load the job")
 	ErrNotRestored = errors.New("launchd did not load the job, and then the old one neither") // it is not loaded
 	ErrDraining    = errors.New("the job did not end in time")                                // it is still ending, with the old file in place
+	// ErrStopped is a job that was loaded though its file had been removed: it is not loaded, for there is nothing to load it from.
+	ErrStopped = errors.New("launchd did not load the job, and the one that it had before has no file")
 )
 
 var exits = map[int]error{
-	20: ErrChanged, 22: ErrRefused, 24: ErrDisk, 25: ErrLoad, 26: ErrNotRestored, 27: ErrDraining,
+	20: ErrChanged, 22: ErrRefused, 24: ErrDisk, 25: ErrLoad, 26: ErrNotRestored, 27: ErrDraining, 28: ErrStopped,
 }
 
 // explainExit adds to a script's failure what its exit status stands for.
@@ -59,22 +61,14 @@ func CheckLabel(label string) error {
 
 // Seen is a job as a plan saw it. The zero value is a job that is not there.
 type Seen struct {
-	// File is what the file means; nil: there is none; []byte: what it holds, when that is no property list.
-	File plist.Value
-	// Managed is true for a job that is ours, so that it may be loaded even without a file.
-	Managed bool
+	File    plist.Dict // what the file means; nil: there is none, unless it is Broken
+	Broken  bool       // the file is no property list, whatever it holds
+	Managed bool       // the job is ours, so that it may be loaded even without a file
 }
 
-// Content is the file, as Seen has it.
-func (j *Job) Content() plist.Value {
-	switch {
-	case !j.Exists:
-		return nil
-	case j.Plist == nil:
-		return j.Bytes
-	default:
-		return j.Plist
-	}
+// Seen is the job as it stands, for who replaces or removes it whatever that is.
+func (j *Job) Seen() Seen {
+	return Seen{File: j.Plist, Broken: j.Exists && j.Plist == nil, Managed: true}
 }
 
 // Adoptable reports whether the job is exactly what is wanted, or the file is and nothing is loaded, as after an
@@ -101,62 +95,109 @@ func (j *Job) Trouble() string {
 }
 
 // Install makes data, a property list with this label, the job's file, loads it, and returns the job's Mac as it is then: a
-// Survey that knows no other job. A job that is neither as seen nor as wanted is ErrChanged, with the Mac as found.
+// Survey that knows no other job. A job that is neither as seen nor as wanted is ErrChanged. With an error that is not about
+// the connection, the Survey is the Mac as found before.
 func Install(ctx context.Context, h *remote.Host, label string, data []byte, seen Seen) (*Survey, error) {
-	want, err := plist.Decode(data)
+	value, err := plist.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("launchctl: installing %s: %w: %w", label, ErrRefused, err)
 	}
-	s, err := look(ctx, h, label)
-	if err != nil {
-		return nil, err
-	}
-	j := s.Job(label)
-	switch {
-	case j.Foreign():
-		return s, fmt.Errorf("launchctl: installing %s: %w", label, ErrForeign)
-	case !j.as(seen) && !j.Adoptable(want):
-		return s, fmt.Errorf("launchctl: installing %s: %w", label, ErrChanged)
-	}
-	dict, _ := want.(plist.Dict)
-	run, _ := dict.Get("RunAtLoad").(bool)
-	keep, _ := dict.Get("KeepAlive").(bool)
-	disabled, _ := dict.Get("Disabled").(bool)
-	reload := j.Loaded == nil || j.Loaded.Path != j.File || len(j.Loaded.differences(dict)) > 0 ||
-		j.Plist == nil || !plist.Equal(j.Plist, want)
-	enable := word(j.Disabled)
-	if disabled && !j.Disabled {
-		enable = "new"
-	}
-	files := map[string][]byte{"plist": data}
-	if j.Exists {
-		files["old"] = j.Bytes
-	}
-	result, err := h.Run(ctx, remote.Cmd{
-		Script: installScript + surveyScript, Files: files, Writes: true,
-		Args: []string{label, j.File, word(reload), enable, j.patience(), word(reload && (run || keep))},
+	want, _ := value.(plist.Dict)
+	s, err := change(ctx, h, label, func(j *Job) (remote.Cmd, error) {
+		if !j.as(seen) && !j.Adoptable(want) {
+			return remote.Cmd{}, ErrChanged
+		}
+		run, _ := want.Get("RunAtLoad").(bool)
+		keep, _ := want.Get("KeepAlive").(bool)
+		disabled, _ := want.Get("Disabled").(bool)
+		from := ""
+		if j.Loaded != nil {
+			from = j.Loaded.Path
+		}
+		reload := from != j.File || len(j.Loaded.differences(want)) > 0 || j.Plist == nil || !plist.Equal(j.Plist, want)
+		enable := word(j.Disabled)
+		if disabled && !j.Disabled {
+			enable = "new"
+		}
+		return remote.Cmd{
+			Script: installScript + surveyScript, Files: map[string][]byte{"plist": data},
+			Args: []string{label, j.File, from, word(reload), enable, halfSeconds(j.patience()), word(reload && (run || keep))},
+		}, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("launchctl: installing %s: %w", label, explainExit(err))
+		return s, fmt.Errorf("launchctl: installing %s: %w", label, err)
 	}
-	return parseSurvey(result.Records), nil
+	return s, nil
+}
+
+// Remove stops the job and removes its file. Whether it is disabled stays as it is: that flag outlives a job. A job that is not there
+// is no error. A job that was loaded from another file is somebody else's, and stays loaded. Errors are as from Install.
+func Remove(ctx context.Context, h *remote.Host, label string, seen Seen) (*Survey, error) {
+	s, err := change(ctx, h, label, func(j *Job) (remote.Cmd, error) {
+		if j.Exists && !j.as(seen) {
+			return remote.Cmd{}, ErrChanged
+		}
+		unload := j.Loaded != nil && j.Loaded.Path == j.File
+		return remote.Cmd{
+			Script: removeScript + surveyScript, Files: map[string][]byte{},
+			Args: []string{label, j.File, word(unload), halfSeconds(j.patience())},
+		}, nil
+	})
+	if err != nil {
+		return s, fmt.Errorf("launchctl: removing %s: %w", label, err)
+	}
+	return s, nil
+}
+
+// change looks at the job and runs the script that decide makes for it. When somebody changes the file in between, it looks again.
+func change(ctx context.Context, h *remote.Host, label string, decide func(*Job) (remote.Cmd, error)) (*Survey, error) {
+	for try := 0; ; try++ {
+		s, err := look(ctx, h, label)
+		if err != nil {
+			return nil, err
+		}
+		j := s.Job(label)
+		if j.Foreign() {
+			return s, ErrForeign
+		}
+		c, err := decide(j)
+		if err != nil {
+			return s, err
+		}
+		if j.Exists {
+			c.Files["old"] = j.Bytes
+		}
+		c.Writes, c.Takes = true, j.patience()+starting
+		result, err := h.Run(ctx, c)
+		if err = explainExit(err); errors.Is(err, ErrChanged) && try < 3 {
+			continue
+		}
+		if err != nil {
+			return s, err
+		}
+		return parseSurvey(result.Records), nil
+	}
 }
 
 // as reports whether the job is as it was seen. What launchd has loaded does not count, unless nothing was there at all.
 func (j *Job) as(seen Seen) bool {
-	switch file := seen.File.(type) {
-	case nil:
+	switch {
+	case seen.Broken:
+		return j.Exists && j.Plist == nil
+	case seen.File == nil:
 		return !j.Exists && (seen.Managed || j.Loaded == nil)
-	case []byte:
-		return j.Exists && bytes.Equal(j.Bytes, file)
 	default:
-		return j.Plist != nil && plist.Equal(j.Plist, file)
+		return j.Plist != nil && plist.Equal(j.Plist, seen.File)
 	}
 }
 
-// patience is how many half seconds to wait for the job's end: the time that launchd gives it before SIGKILL, and 15 seconds.
-// A job may be given for ever (0), which we cut at a minute.
-func (j *Job) patience() string {
+// starting is how long a script may wait for launchd besides: to take a job, when it says that the old one still drains, and to
+// start it.
+const starting = 10 * time.Second
+
+// patience is how long to wait for the job's end: the time that launchd gives it before SIGKILL, and 15 seconds. A job may be
+// given for ever (0), which we cut at a minute.
+func (j *Job) patience() time.Duration {
 	seconds := 5
 	if j.Loaded != nil {
 		if n, err := strconv.Atoi(j.Loaded.fields["exit timeout"]); err == nil && n > seconds {
@@ -165,36 +206,11 @@ func (j *Job) patience() string {
 			seconds = 45
 		}
 	}
-	return strconv.Itoa(2 * (seconds + 15))
+	return time.Duration(seconds+15) * time.Second
 }
 
-// Remove stops the job and removes its file. Whether it is disabled stays as it is: that flag outlives a job. A job that is not there
-// is no error. A job that was loaded from another file is somebody else's, and stays loaded.
-func Remove(ctx context.Context, h *remote.Host, label string, seen Seen) (*Survey, error) {
-	s, err := look(ctx, h, label)
-	if err != nil {
-		return nil, err
-	}
-	j := s.Job(label)
-	if j.Foreign() {
-		return s, fmt.Errorf("launchctl: removing %s: %w", label, ErrForeign)
-	}
-	if j.Exists && !j.as(seen) {
-		return s, fmt.Errorf("launchctl: removing %s: %w", label, ErrChanged)
-	}
-	files := map[string][]byte{}
-	if j.Exists {
-		files["old"] = j.Bytes
-	}
-	unload := j.Loaded != nil && j.Loaded.Path == j.File
-	result, err := h.Run(ctx, remote.Cmd{
-		Script: removeScript + surveyScript, Args: []string{label, j.File, word(unload), j.patience()}, Files: files, Writes: true,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("launchctl: removing %s: %w", label, explainExit(err))
-	}
-	return parseSurvey(result.Records), nil
-}
+// halfSeconds is how often a script waits for half a second.
+func halfSeconds(d time.Duration) string { return strconv.Itoa(int(d / (time.Second / 2))) }
 
 func word(b bool) string {
 	if b {

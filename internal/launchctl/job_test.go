@@ -111,7 +111,7 @@ func install(t *testing.T, h *remote.Host, want plist.Dict, seen launchctl.Seen)
 	if drift := s.Job(label).Drift(); drift != nil {
 		t.Errorf("after the installation: %q", drift)
 	}
-	if got := s.Job(label).Content(); !plist.Equal(got, want) {
+	if got := s.Job(label).Plist; !plist.Equal(got, want) {
 		t.Errorf("the file: %v", plist.Diff(want, got))
 	}
 }
@@ -284,8 +284,12 @@ func TestDrift(t *testing.T) {
 		},
 		"json": {
 			edit: func(t *testing.T, mac *macsim.Mac) { put(t, mac, file, "{}", 0o644) },
-			want: []string{file + " is no property list that launchd loads: line 1: this is neither an XML nor a binary property list; " +
+			want: []string{file + " cannot be read as a property list: line 1: this is neither an XML nor a binary property list; " +
 				"JSON and old-style ASCII property lists are not loaded by launchd"},
+		},
+		"array": {
+			edit: func(t *testing.T, mac *macsim.Mac) { put(t, mac, file, "<plist><array/></plist>", 0o644) },
+			want: []string{file + " cannot be read as a property list: it is not a dictionary"},
 		},
 		"edited": { // the file's own difference shows in what it holds
 			edit: func(t *testing.T, mac *macsim.Mac) { put(t, mac, file, edited, 0o644) },
@@ -318,7 +322,7 @@ func TestDrift(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			// Whatever it is, an installation over it leaves nothing of it.
-			install(t, h, job(), launchctl.Seen{File: found.Content(), Managed: true})
+			install(t, h, job(), found.Seen())
 		})
 	}
 }
@@ -408,6 +412,118 @@ func TestInstallRefused(t *testing.T) {
 	}
 }
 
+// What was loaded, from wherever it was, is loaded again when the new definition is not; what has no file any more cannot be, and
+// that is said.
+func TestInstallRestores(t *testing.T) {
+	const other = "/Users/Shared/x.plist"
+	elsewhere := func(t *testing.T, mac *macsim.Mac) {
+		t.Helper()
+		put(t, mac, other, string(text(t, job())), 0o644)
+		byHand(t, mac, "launchctl bootstrap system "+other)
+	}
+	for name, test := range map[string]struct {
+		arrange func(*testing.T, *macsim.Mac)
+		seen    launchctl.Seen
+		err     error
+	}{
+		"from-elsewhere": {arrange: elsewhere, seen: launchctl.Seen{Managed: true}, err: launchctl.ErrLoad},
+		"from-elsewhere-beside-a-file": {
+			arrange: func(t *testing.T, mac *macsim.Mac) {
+				t.Helper()
+				elsewhere(t, mac)
+				put(t, mac, file, string(text(t, job())), 0o644)
+			},
+			seen: seen(job()), err: launchctl.ErrLoad,
+		},
+		"file-removed": {
+			arrange: func(t *testing.T, mac *macsim.Mac) {
+				t.Helper()
+				installed(t, mac)
+				byHand(t, mac, "rm "+file)
+			},
+			seen: launchctl.Seen{Managed: true}, err: launchctl.ErrStopped,
+		},
+		"other-file-removed": {
+			arrange: func(t *testing.T, mac *macsim.Mac) {
+				t.Helper()
+				elsewhere(t, mac)
+				byHand(t, mac, "rm "+other)
+			},
+			seen: launchctl.Seen{Managed: true}, err: launchctl.ErrStopped,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mac, h := start(t, macsim.Mac{})
+			clean := mac.String()
+			test.arrange(t, mac)
+			want := mac.String()
+			if errors.Is(test.err, launchctl.ErrStopped) {
+				want = clean
+			}
+			_, err := launchctl.Install(t.Context(), h, label, text(t, plist.Dict{key("Label", label)}), test.seen)
+			if !errors.Is(err, test.err) {
+				t.Errorf("got %v, want %v", err, test.err)
+			}
+			if diff := cmp.Diff(want, mac.String()); diff != "" {
+				t.Errorf("the Mac: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A file that is written in between, by somebody who means the same, is no obstacle; one that means something else is shown as
+// it is then.
+func TestInstallBetween(t *testing.T) {
+	second := job(key("Nice", int64(1)))
+	for name, test := range map[string]struct {
+		between plist.Dict
+		err     error
+	}{
+		"same-meaning": {plist.Dict{job()[2], job()[0], job()[1]}, nil},
+		"other":        {job(key("Nice", int64(2))), launchctl.ErrChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mac, h := start(t, macsim.Mac{})
+			install(t, h, job(), launchctl.Seen{})
+			edit := func(verb string) {
+				mac.Fail(func(argv []string) *macsim.Failure {
+					if strings.HasSuffix(argv[0], verb) { // the first of a script that writes
+						mac.Fail(nil)
+						put(t, mac, file, string(text(t, test.between)), 0o644)
+					}
+					return nil
+				})
+			}
+			edit("/ln")
+			s, err := launchctl.Install(t.Context(), h, label, text(t, second), seen(job()))
+			if !errors.Is(err, test.err) || err == nil != (test.err == nil) {
+				t.Fatalf("installing: got %v, want %v", err, test.err)
+			}
+			if test.err != nil && !plist.Equal(s.Job(label).Plist, test.between) {
+				t.Errorf("shown is %v", s.Job(label).Plist)
+			}
+			put(t, mac, file, string(text(t, second)), 0o644)
+			edit("/ln")
+			s, err = launchctl.Remove(t.Context(), h, label, seen(second))
+			if !errors.Is(err, launchctl.ErrChanged) || !plist.Equal(s.Job(label).Plist, test.between) {
+				t.Errorf("removing: got %v with %v", err, s.Job(label).Plist)
+			}
+		})
+	}
+}
+
+// A job that does not end stays disabled, if it was.
+func TestDrainDisabled(t *testing.T) {
+	mac, h := start(t, macsim.Mac{})
+	mac.SetJob(label, macsim.Job{Drain: macsim.Forever})
+	install(t, h, job(), launchctl.Seen{})
+	byHand(t, mac, "launchctl disable system/com.acme.agent")
+	_, err := launchctl.Install(t.Context(), h, label, text(t, job(key("Nice", int64(1)))), seen(job()))
+	if !errors.Is(err, launchctl.ErrDraining) || !look(t, h).Disabled {
+		t.Errorf("got %v, disabled %v", err, look(t, h).Disabled)
+	}
+}
+
 // installed is a job as our Install leaves it.
 func installed(t *testing.T, mac *macsim.Mac) {
 	t.Helper()
@@ -450,7 +566,7 @@ func TestDrain(t *testing.T) {
 			if got, _ := mac.Files().Read(file); (got == string(text(t, first))) != (test.err != nil) {
 				t.Errorf("the file is now\n%s", got)
 			}
-			_, err = launchctl.Remove(t.Context(), h, label, launchctl.Seen{File: look(t, h).Content(), Managed: true})
+			_, err = launchctl.Remove(t.Context(), h, label, look(t, h).Seen())
 			if !errors.Is(err, test.err) {
 				t.Errorf("removing: got %v, want %v", err, test.err)
 			}
@@ -484,10 +600,10 @@ func TestInstallAfterACut(t *testing.T) {
 				}
 				mac.Fail(nil)
 				found := look(t, h)
-				if !plist.Equal(found.Content(), first) && !plist.Equal(found.Content(), second) {
-					t.Errorf("the file is neither the old nor the new one: %v", found.Content())
+				if !plist.Equal(found.Plist, first) && !plist.Equal(found.Plist, second) {
+					t.Errorf("the file is neither the old nor the new one: %v", found.Plist)
 				}
-				install(t, h, second, launchctl.Seen{File: found.Content(), Managed: true})
+				install(t, h, second, found.Seen())
 				if names, _ := mac.Files().List("/Library/LaunchDaemons"); len(names) != 1 {
 					t.Errorf("left in the folder: %q", names)
 				}
@@ -541,6 +657,9 @@ func TestRemove(t *testing.T) {
 		"gone":     {script: "rm " + file + "; launchctl bootout system/com.acme.agent", seen: seen(job())},
 		"disabled": {script: "launchctl disable system/com.acme.agent", seen: seen(job()), left: "com.acme.agent, disabled"},
 		"edited":   {seen: seen(job(key("Nice", int64(1)))), err: launchctl.ErrChanged},
+		"broken":   {script: "echo rubbish >" + file, seen: launchctl.Seen{Broken: true, Managed: true}},
+		"broke":    {script: "echo rubbish >" + file, seen: seen(job()), err: launchctl.ErrChanged},
+		"mended":   {seen: launchctl.Seen{Broken: true, Managed: true}, err: launchctl.ErrChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mac, h := start(t, macsim.Mac{})

@@ -3,6 +3,7 @@ package launchctl
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -32,7 +33,7 @@ type Job struct {
 	Mode        uint32 // st_mode, as `stat -f %p` has it; a symbolic link's own
 	Owner       string // uid:gid
 	Quarantined bool
-	Plist       plist.Dict // nil when the bytes are no property list, see Err
+	Plist       plist.Dict // nil when the bytes are no property list, see Err, and without a file
 	Err         error
 
 	Disabled bool    // it will not be loaded at the next boot
@@ -106,14 +107,7 @@ func parseSurvey(records []remote.Record) *Survey {
 			j := job(fields[2])
 			mode, _ := strconv.ParseUint(fields[0], 8, 32)
 			j.Exists, j.Bytes, j.Mode, j.Owner = true, r.Body, uint32(mode), fields[1]
-			var value plist.Value
-			if value, j.Err = plist.Decode(r.Body); j.Err == nil {
-				if dict, ok := value.(plist.Dict); ok {
-					j.Plist = dict
-				} else {
-					j.Err = fmt.Errorf("it is not a dictionary")
-				}
-			}
+			j.Plist, j.Err = decodeJob(r.Body)
 		case "quarantine":
 			job(r.Args).Quarantined = true
 		case "print":
@@ -128,6 +122,23 @@ func parseSurvey(records []remote.Record) *Survey {
 		j.Disabled = set || !known && initially
 	}
 	return s
+}
+
+// decodeJob is a file as a dictionary. One that XML cannot carry, such as a binary one with control characters in it, counts as broken,
+// since it could not be shown.
+func decodeJob(data []byte) (plist.Dict, error) {
+	value, err := plist.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	dict, ok := value.(plist.Dict)
+	if !ok {
+		return nil, errors.New("it is not a dictionary")
+	}
+	if _, err := plist.Encode(dict); err != nil {
+		return nil, err
+	}
+	return dict, nil
 }
 
 // disabledLine is a line of print-disabled. Until macOS 12 the words are true and false, and true means disabled.

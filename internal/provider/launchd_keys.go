@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -12,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
 
@@ -119,7 +123,7 @@ func fromPlist(v plist.Value, t attr.Type) (value attr.Value, ok bool) {
 		dict, isDict := v.(plist.Dict)
 		elements := make(map[string]attr.Value, len(dict))
 		for _, e := range dict {
-			if elements[e.Key], ok = fromPlist(e.Value, t.ElemType); !ok {
+			if elements[e.Key], ok = fromPlist(e.Value, t.ElemType); !ok || !holds(e.Key) {
 				return nil, false
 			}
 		}
@@ -134,11 +138,38 @@ func fromPlist(v plist.Value, t attr.Type) (value attr.Value, ok bool) {
 			types.StringType: types.StringNull(), types.BoolType: types.BoolNull(), types.Int64Type: types.Int64Null(),
 		}[t], true
 	case string:
-		return types.StringValue(v), t == types.StringType
+		return types.StringValue(v), t == types.StringType && holds(v)
 	case bool:
 		return types.BoolValue(v), t == types.BoolType
 	case int64:
 		return types.Int64Value(v), t == types.Int64Type
 	}
 	return nil, false
+}
+
+// shown is a job's file as text that means the same when it comes back from the state: the file's own, if the state holds that; else,
+// as for a binary one, XML in ASCII. A file that is no property list is shown as something that is none either.
+func shown(j *launchctl.Job) string {
+	if text := string(j.Bytes); holds(text) && !strings.HasPrefix(text, "bplist") {
+		return text
+	}
+	text, err := plist.Encode(j.Plist)
+	if j.Plist == nil || err != nil {
+		return strconv.QuoteToASCII(string(j.Bytes))
+	}
+	var b strings.Builder
+	for _, c := range string(text) {
+		if c < utf8.RuneSelf {
+			b.WriteRune(c)
+		} else {
+			fmt.Fprintf(&b, "&#%d;", c)
+		}
+	}
+	return b.String()
+}
+
+// holds reports whether a text comes back from the state as it is. A CLI makes every string UTF-8 in Unicode's normalization form C, so
+// that an "é" of two characters would become one of one; none below U+0300 is changed or combined by that.
+func holds(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool { return c >= 0x300 })
 }

@@ -94,11 +94,9 @@ func (d daemon) desired() (value plist.Value, text []byte, err error) {
 
 // seen is what the state knows of the job, for the Mac to compare with.
 func (d daemon) seen() launchctl.Seen {
-	value, text, err := d.desired()
-	if err != nil {
-		value = text
-	}
-	return launchctl.Seen{File: value, Managed: true}
+	value, text, _ := d.desired()
+	dict, ok := value.(plist.Dict)
+	return launchctl.Seen{File: dict, Broken: text != nil && !ok, Managed: true}
 }
 
 // observe fills in what was found. A file goes into the attributes that stand for its keys; one with a key that none stands
@@ -127,7 +125,7 @@ func (d daemon) observe(j *launchctl.Job) {
 	if !whole || !j.Exists {
 		return
 	}
-	d.attrs["plist"] = types.StringValue(string(j.Bytes))
+	d.attrs["plist"] = types.StringValue(shown(j))
 	for _, k := range launchdKeys {
 		d.attrs[k.name], _ = fromPlist(nil, k.attribute.GetType())
 	}

@@ -2,10 +2,15 @@ package provider
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -13,7 +18,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
+	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
 
 const daemonAddress = "macos_launchdaemon.test"
@@ -120,6 +127,9 @@ func TestLaunchdaemon_drift(t *testing.T) {
 		"edited":       `sed 's/600/900/' "$f" >/private/tmp/x && cp /private/tmp/x "$f" && rm /private/tmp/x`,
 		"key-added":    `sed 's|<dict>|<dict><key>Umask</key><integer>18</integer>|' "$f" >/private/tmp/x && cp /private/tmp/x "$f" && rm /private/tmp/x`,
 		"broken":       `echo rubbish >"$f"`,
+		"not-utf-8":    `printf 'rubbish\377' >"$f"`,
+		"binary":       `printf '\142\160\154\151\163\164\060\060\323\001\002\003\004\005\006\125\114\141\142\145\154\127\120\162\157\147\162\141\155\125\125\155\141\163\153\133\164\146\141\143\143\056\144\162\151\146\164\130\057\142\151\156\057\143\141\164\020\022\010\017\025\035\043\057\070\000\000\000\000\000\000\001\001\000\000\000\000\000\000\000\007\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\072' >"$f"`,
+		"two-part-e":   `sed "s|600|$(printf 'e\314\201')|" "$f" >/private/tmp/x && cp /private/tmp/x "$f" && rm /private/tmp/x`,
 		"file-removed": `rm "$f"`,
 		"file-mode":    `chmod 0666 "$f"`,
 		"file-owner":   `chown admin "$f"`,
@@ -158,6 +168,88 @@ func TestLaunchdaemon_drift(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whatever a file holds, the state knows it again.
+func TestSeen(t *testing.T) {
+	key := func(name string, value plist.Value) plist.Dict {
+		return plist.Dict{{Key: "Label", Value: "tfacc.seen"}, {Key: name, Value: value}}
+	}
+	encoded := func(dict plist.Dict) string {
+		text, err := plist.Encode(dict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for name, test := range map[string]struct {
+		file  string
+		dict  plist.Dict // nil: broken
+		whole bool       // it is in `plist`
+	}{
+		"known":      {encoded(key("Nice", int64(5))), key("Nice", int64(5)), false},
+		"unknown":    {encoded(key("Umask", int64(5))), key("Umask", int64(5)), true},
+		"other-type": {encoded(key("Nice", "5")), key("Nice", "5"), true},
+		"latin":      {encoded(key("Program", "/caf\u00e9")), key("Program", "/caf\u00e9"), false},
+		"two-part-e": {encoded(key("Program", "/cafe\u0301")), key("Program", "/cafe\u0301"), true},
+		"two-part-name": {
+			encoded(key("EnvironmentVariables", plist.Dict{{Key: "e\u0301", Value: "x"}})),
+			key("EnvironmentVariables", plist.Dict{{Key: "e\u0301", Value: "x"}}), true,
+		},
+		"two-part-key": {encoded(key("e\u0301", true)), key("e\u0301", true), true},
+		"markup":       {encoded(key("Umask", "<&> \"\u0301\r\n")), key("Umask", "<&> \"\u0301\r\n"), true},
+		"other-label":  {encoded(plist.Dict{{Key: "Label", Value: "x"}}), plist.Dict{{Key: "Label", Value: "x"}}, true},
+		"no-keys":      {"<plist><dict/></plist>", plist.Dict{}, true},
+		"empty":        {"", nil, true},
+		"rubbish":      {"rubbish", nil, true},
+		"null":         {"rubbish\x00", nil, true},
+		"not-utf-8":    {"<plist><dict><key>Label</key><string>\xff</string></dict></plist>", nil, true},
+		"cut":          {"bplist00\xd1", nil, true},
+		"array":        {"<plist><array/></plist>", nil, true},
+		// U+037E is a semicolon in the normalization form C.
+		"mends-itself": {"<plist><dict><key>Label</key><string>&amp\u037e</string></dict></plist>", nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := &launchctl.Job{Label: "tfacc.seen", Exists: true, Bytes: []byte(test.file), Plist: test.dict}
+			d := daemonOf(t, map[string]tftypes.Value{"label": tftypes.NewValue(tftypes.String, j.Label)})
+			d.observe(j)
+			got, want := d.seen(), j.Seen()
+			if got.Broken != want.Broken || (got.File == nil) != (want.File == nil) || !plist.Equal(got.File, want.File) {
+				t.Errorf("the state is %v\nwhich stands for %+v, want %+v", d.attrs, got, want)
+			}
+			if text := d.text("plist"); text.IsNull() == test.whole || !holds(text.ValueString()) {
+				t.Errorf("plist is %v", text)
+			}
+		})
+	}
+}
+
+// daemonOf is a job with these attributes and no others.
+func daemonOf(t *testing.T, attributes map[string]tftypes.Value) daemon {
+	t.Helper()
+	var diags diag.Diagnostics
+	d := readDaemon(t.Context(), tfsdk.State(withAttributes(t, &launchdaemonResource{}, attributes)), &diags)
+	if diags.HasError() {
+		t.Fatal(diags)
+	}
+	return d
+}
+
+// withAttributes is what a resource has in a plan or a state: these attributes, and null for all others.
+func withAttributes(t *testing.T, r frameworkresource.Resource, attributes map[string]tftypes.Value) tfsdk.Plan {
+	t.Helper()
+	var schema frameworkresource.SchemaResponse
+	r.Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
+	object, ok := schema.Schema.Type().TerraformType(t.Context()).(tftypes.Object)
+	if !ok {
+		t.Fatalf("%T is no object", r)
+	}
+	values := map[string]tftypes.Value{}
+	for name, of := range object.AttributeTypes {
+		values[name] = tftypes.NewValue(of, nil)
+	}
+	maps.Copy(values, attributes)
+	return tfsdk.Plan{Schema: schema.Schema, Raw: tftypes.NewValue(object, values)}
 }
 
 func TestLaunchdaemon_refused(t *testing.T) {

@@ -196,7 +196,7 @@ func (r *pfResource) applyBootJob(ctx context.Context, mac *remote.Host, wanted 
 	}
 	if job := jobs.Job(bootLabel); seen.Managed {
 		// Whatever stands there is to be as we install it, so it is seen as it is.
-		seen.File = job.Content()
+		seen = job.Seen()
 	}
 	text, err := plist.Encode(bootJob)
 	if err != nil {
