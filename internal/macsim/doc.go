@@ -20,6 +20,13 @@
 // The SSH server has sshd's limits and manners: the login shell runs the command, ten sessions a connection, no variables
 // but LANG and LC_*, a refused keepalive. A session with a terminal is a line editor and a cooked terminal.
 //
+// pf acts on SSH connections that stand for something (Mac.Client and Server, [Mac.ListenFor]): packets that come in on the
+// interface with the Mac's address, and their answers. While it is enabled each is asked about, in both directions: those of the
+// handshake with SYN, all others as in the middle of a connection, which rules that keep state let pass only by a state. What
+// "block" stops is held until anything about pf changes, as if both sides sent it again and again, so locking oneself out has all
+// its consequences: new connections hang, old ones live on their states or stall, scripts go on without a listener. "block
+// return" resets. For other services [Mac.Reaches] answers.
+//
 // What the programs answer is what Macs were seen to answer, or what Apple's sources and manuals say; where that is less
 // than certain, a comment at the place says so. No Mac was at hand when this was written.
 //
@@ -41,5 +48,7 @@
 //   - On Windows the interpreter's own paths, as globbing makes them, have backslashes.
 //
 // Nor are there hard links, access control lists, Unicode normalisation of names, TCC's protected folders, sftp, scp and port
-// forwarding, or FileVault's locked state. pf's rules do not act on the SSH connections.
+// forwarding, or FileVault's locked state. Of pf there are no sequence numbers and no time-outs: a state lives until it is killed or
+// flushed, or the Mac restarts. Disabling pf does not end it, as in xnu, where that only stops asking; there a connection may have
+// moved too far meanwhile to be known again. What leaves the Mac by itself, DNS say, meets no pf.
 package macsim

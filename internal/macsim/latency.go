@@ -12,7 +12,14 @@ func delay(conn net.Conn, latency time.Duration) net.Conn {
 	if latency <= 0 {
 		return conn
 	}
-	d := &delayedConn{Conn: conn, latency: latency, in: make(chan parcel, 1024), out: make(chan parcel, 1024), done: make(chan struct{})}
+	return delayed(conn, latency)
+}
+
+func delayed(conn net.Conn, latency time.Duration) *delayedConn {
+	d := &delayedConn{
+		Conn: conn, latency: latency, in: make(chan parcel, 1024), out: make(chan parcel, 1024),
+		done: make(chan struct{}), left: make(chan struct{}),
+	}
 	d.work.Go(d.receive)
 	d.work.Go(d.send)
 	return d
@@ -26,6 +33,7 @@ type delayedConn struct {
 	err     error  // that ended reading
 	once    sync.Once
 	done    chan struct{} // closed by Close
+	left    chan struct{} // closed when nothing comes in any more
 	work    sync.WaitGroup
 }
 
@@ -38,6 +46,7 @@ type parcel struct {
 
 // receive ends when the connection does.
 func (d *delayedConn) receive() {
+	defer close(d.left)
 	for {
 		b := make([]byte, 32<<10)
 		n, err := d.Conn.Read(b)

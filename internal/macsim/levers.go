@@ -94,6 +94,26 @@ func (m *Mac) Await(name string) {
 	}
 }
 
+// AwaitHeld returns when pf holds back n packets of SSH connections, of each connection at most one in either direction; and when
+// the Mac shuts down.
+func (m *Mac) AwaitHeld(n int) {
+	ctx := m.running()
+	for {
+		changed := m.pf.changes()
+		m.pf.mu.Lock()
+		held := m.pf.held
+		m.pf.mu.Unlock()
+		if held >= n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // begin records a program, holds it, and says how it fails.
 func (m *Mac) begin(ctx context.Context, file string, p *process) *Failure {
 	m.mu.Lock()

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -33,7 +32,8 @@ type Mac struct {
 	// Interfaces are the network interfaces, in ifconfig's order; if nil: those of a Mac with a cable (en0, 192.168.1.10/24), Wi-Fi
 	// (en1), virtual machines (bridge100), Tailscale (utun3, 100.64.0.5) and another VPN (utun4).
 	Interfaces []Interface
-	// Client and Server are the ends of every SSH connection as the Mac sees them (SSH_CONNECTION); if zero, the real ones.
+	// Client and Server are the ends of the SSH connections that come to where Listen listens, as the Mac sees them; if zero, the
+	// real ones. See ListenFor.
 	Client, Server netip.AddrPort
 
 	Shell  string // the login shell: zsh, bash, fish or tcsh, which differ only in what they say of failures; "zsh" if empty
@@ -84,10 +84,10 @@ type machine struct {
 	ctx       context.Context // ends at shutdown
 	cancel    context.CancelFunc
 	work      sync.WaitGroup // programs, shells and connections; added to under mu while not off
-	addr      string
-	listener  net.Listener // nil when connections are refused
+	doors     []*door
+	refuses   bool // new connections
 	accepting sync.WaitGroup
-	conns     map[net.Conn]bool
+	wires     map[*wire]bool
 	calls     []Call
 	fail      func(argv []string) *Failure
 	holds     map[string]*hold
@@ -119,7 +119,7 @@ func New(cfg Mac) (*Mac, error) {
 			{Name: "vlan0"},
 		}
 	}
-	m.machine = &machine{started: time.Now(), conns: map[net.Conn]bool{}, holds: map[string]*hold{}, nextPID: 400, off: true}
+	m.machine = &machine{started: time.Now(), wires: map[*wire]bool{}, holds: map[string]*hold{}, nextPID: 400, off: true}
 	m.up.L = &m.mu
 
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -211,8 +211,8 @@ func (m *Mac) shutdown() {
 	m.mu.Lock()
 	m.off, m.ready = true, false
 	m.cancel()
-	for c := range m.conns {
-		_ = c.Close()
+	for w := range m.wires {
+		w.cut()
 	}
 	m.mu.Unlock()
 	m.work.Wait()
@@ -235,8 +235,8 @@ func (m *Mac) Reboot() {
 func (m *Mac) Close() {
 	m.mu.Lock()
 	m.closed = true
-	if m.listener != nil {
-		_ = m.listener.Close()
+	for _, d := range m.doors {
+		_ = d.listener.Close()
 	}
 	m.mu.Unlock()
 	m.up.Broadcast()

@@ -25,6 +25,35 @@ type pfState struct {
 	plain   int         // References of pfctl -e, which have no token.
 	tokens  []reference // References of pfctl -E, oldest first.
 	tables  int         // Tables the optimizer has made.
+
+	changed chan struct{} // See changes.
+	held    int           // Packets that wait for a change.
+}
+
+// changes is closed at the next change of anything that pf's verdicts depend on, or of held.
+func (s *pfState) changes() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
+}
+
+// hold counts the packets that wait for a change, n more.
+func (s *pfState) hold(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held += n
+	s.announce()
+}
+
+// announce tells of a change. s.mu is held.
+func (s *pfState) announce() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
 }
 
 // A reference keeps pf enabled until it is given back, though its process has long ended.

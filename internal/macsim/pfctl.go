@@ -245,6 +245,7 @@ func (r *pfctlRun) run() error {
 	}
 	r.pf.mu.Lock()
 	defer r.pf.mu.Unlock()
+	defer r.pf.announce()
 	if r.noAction {
 		r.disable, r.enable, r.take, r.release, r.flush, r.show = false, false, false, "", "", ""
 		r.kill, r.killSrc = nil, nil

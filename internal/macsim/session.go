@@ -2,10 +2,8 @@ package macsim
 
 import (
 	"context"
+	"fmt"
 	"io"
-	"net"
-	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -27,7 +25,7 @@ type session struct {
 // cut breaks the connection. A nil session has none.
 func (s *session) cut() {
 	if s != nil {
-		_ = s.conn.raw.Close()
+		s.conn.wire.cut()
 	}
 }
 
@@ -138,16 +136,7 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 
 // addresses says, as sshd does, between which addresses the connection is.
 func (s *session) addresses(env environ) {
-	m := s.conn.m
-	ends := func(given netip.AddrPort, real net.Addr) (string, string) {
-		if given.IsValid() {
-			return given.Addr().String(), strconv.Itoa(int(given.Port()))
-		}
-		host, port, _ := net.SplitHostPort(real.String())
-		return host, port
-	}
-	client, clientPort := ends(m.Client, s.conn.ssh.RemoteAddr())
-	server, serverPort := ends(m.Server, s.conn.ssh.LocalAddr())
-	env["SSH_CLIENT"] = client + " " + clientPort + " " + serverPort
-	env["SSH_CONNECTION"] = client + " " + clientPort + " " + server + " " + serverPort
+	client, server := s.conn.wire.outside, s.conn.wire.inside
+	env["SSH_CLIENT"] = fmt.Sprintf("%s %d %d", client.Addr(), client.Port(), server.Port())
+	env["SSH_CONNECTION"] = fmt.Sprintf("%s %d %s %d", client.Addr(), client.Port(), server.Addr(), server.Port())
 }

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -19,33 +21,61 @@ const maxSessions = 10
 
 // Listen makes the Mac answer SSH connections at addr, as in "127.0.0.1:0". It may be called once.
 func (m *Mac) Listen(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.addr = l.Addr().String()
-	m.answer(l)
-	return nil
+	_, err := m.listen(addr, m.Client, m.Server)
+	return err
 }
 
-// answer accepts connections until l is closed. m.mu is held.
-func (m *Mac) answer(l net.Listener) {
-	m.listener = l
+// ListenFor makes the Mac answer SSH connections at one more address of this machine, and returns it as host:port. For the Mac
+// these connections lead from client to server, which is what SSH_CONNECTION says and what pf's rules act on: their packets come
+// in on the interface that has server's address. An end that is zero is the real one; if server is, pf lets everything pass, as on
+// a Mac whose loopback interface is not filtered.
+//
+// No two connections are the same to pf, so client's port is that of the first one and each further one has the next; if it is 0,
+// it is each connection's real one. A server's port of 0 is 22.
+func (m *Mac) ListenFor(client, server netip.AddrPort) (addr string, err error) {
+	return m.listen("127.0.0.1:0", client, server)
+}
+
+func (m *Mac) listen(addr string, client, server netip.AddrPort) (string, error) {
+	d, err := m.newDoor(client, server)
+	if err != nil {
+		return "", err
+	}
+	if d.listener, err = net.Listen("tcp", addr); err != nil {
+		return "", err
+	}
+	d.addr = d.listener.Addr().String()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		_ = d.listener.Close()
+		return "", net.ErrClosed
+	}
+	m.doors = append(m.doors, d)
+	if m.refuses {
+		_ = d.listener.Close()
+	} else {
+		m.answer(d)
+	}
+	return d.addr, nil
+}
+
+// answer accepts connections until the door's listener is closed. m.mu is held.
+func (m *Mac) answer(d *door) {
+	l := d.listener
 	m.accepting.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			m.admit(c)
+			m.admit(c, d)
 		}
 	})
 }
 
 // admit serves a connection once the Mac is up.
-func (m *Mac) admit(c net.Conn) {
+func (m *Mac) admit(c net.Conn, d *door) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for !m.ready && !m.closed {
@@ -55,29 +85,39 @@ func (m *Mac) admit(c net.Conn) {
 		_ = c.Close()
 		return
 	}
-	m.conns[c] = true
+	w := m.newWire(c, d)
+	m.wires[w] = true
 	m.work.Add(1)
 	ctx := m.ctx
 	go func() {
 		defer m.work.Done()
-		m.serve(ctx, c)
+		m.serve(ctx, w)
 	}()
 }
 
-// Addr is where the Mac answers, as host:port.
+// Addr is where the Mac answers, as host:port: what Listen was called for.
 func (m *Mac) Addr() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.addr
+	if len(m.doors) == 0 {
+		return ""
+	}
+	return m.doors[0].addr
 }
 
 // HostKey is the Mac's public host key.
 func (m *Mac) HostKey() ssh.PublicKey { return m.hostKey.PublicKey() }
 
-// KnownHostsLine is the Mac's line in a known_hosts file, without an end.
+// KnownHostsLine is the Mac's line in a known_hosts file, for every address where it answers, without an end.
 func (m *Mac) KnownHostsLine() string {
-	host, port, _ := net.SplitHostPort(m.Addr())
-	return fmt.Sprintf("[%s]:%s %s", host, port, bytes.TrimSpace(ssh.MarshalAuthorizedKey(m.HostKey())))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	for _, d := range m.doors {
+		host, port, _ := net.SplitHostPort(d.addr)
+		names = append(names, fmt.Sprintf("[%s]:%s", host, port))
+	}
+	return fmt.Sprintf("%s %s", strings.Join(names, ","), bytes.TrimSpace(ssh.MarshalAuthorizedKey(m.HostKey())))
 }
 
 // ClientKey is a private key that may log in, in OpenSSH's PEM format. It is "" for a Mac that was given keys or a password.
@@ -96,8 +136,8 @@ func (m *Mac) ClientKey() string {
 func (m *Mac) CutConnections() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for c := range m.conns {
-		_ = c.Close()
+	for w := range m.wires {
+		w.cut()
 	}
 }
 
@@ -105,40 +145,47 @@ func (m *Mac) CutConnections() {
 func (m *Mac) RefuseConnections(refuse bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch {
-	case refuse && m.listener != nil:
-		_ = m.listener.Close()
-		m.listener = nil
-	case !refuse && m.listener == nil && !m.closed:
-		l, err := net.Listen("tcp", m.addr)
-		if err != nil {
-			panic(fmt.Sprintf("macsim: %s was taken while connections were refused: %v", m.addr, err))
+	if m.closed || refuse == m.refuses {
+		return
+	}
+	m.refuses = refuse
+	for _, d := range m.doors {
+		if refuse {
+			_ = d.listener.Close()
+			continue
 		}
-		m.answer(l)
+		var err error
+		if d.listener, err = net.Listen("tcp", d.addr); err != nil {
+			panic(fmt.Sprintf("macsim: %s was taken while connections were refused: %v", d.addr, err))
+		}
+		m.answer(d)
 	}
 }
 
 // connection is one SSH connection.
 type connection struct {
-	m   *Mac
-	ctx context.Context
-	raw net.Conn
-	ssh *ssh.ServerConn
+	m    *Mac
+	ctx  context.Context
+	wire *wire
+	ssh  *ssh.ServerConn
 }
 
-func (m *Mac) serve(ctx context.Context, raw net.Conn) {
-	conn := delay(raw, m.Latency)
+func (m *Mac) serve(ctx context.Context, w *wire) {
 	defer func() {
-		hangUp(conn)
+		w.hangUp()
 		m.mu.Lock()
-		delete(m.conns, raw)
+		delete(m.wires, w)
 		m.mu.Unlock()
 	}()
-	sc, channels, requests, err := ssh.NewServerConn(conn, m.sshConfig())
+	if !w.open() {
+		w.cut()
+		return
+	}
+	sc, channels, requests, err := ssh.NewServerConn(w, m.sshConfig())
 	if err != nil {
 		return
 	}
-	c := &connection{m: m, ctx: ctx, raw: raw, ssh: sc}
+	c := &connection{m: m, ctx: ctx, wire: w, ssh: sc}
 	var running sync.WaitGroup
 	running.Go(func() { ssh.DiscardRequests(requests) }) // a keepalive is answered with a refusal, as by sshd
 	slots := make(chan struct{}, maxSessions)

@@ -34,6 +34,14 @@ func dial(t *testing.T, m *Mac) *ssh.Client {
 }
 
 func tryDial(m *Mac) (*ssh.Client, error) {
+	config, err := clientConfig(m)
+	if err != nil {
+		return nil, err
+	}
+	return ssh.Dial("tcp", m.Addr(), config)
+}
+
+func clientConfig(m *Mac) (*ssh.ClientConfig, error) {
 	config := &ssh.ClientConfig{User: m.User, HostKeyCallback: ssh.FixedHostKey(m.HostKey()), Timeout: 10 * time.Second}
 	if key := m.ClientKey(); key != "" {
 		signer, err := ssh.ParsePrivateKey([]byte(key))
@@ -44,7 +52,7 @@ func tryDial(m *Mac) (*ssh.Client, error) {
 	} else {
 		config.Auth = append(config.Auth, ssh.Password(m.Password))
 	}
-	return ssh.Dial("tcp", m.Addr(), config)
+	return config, nil
 }
 
 type result struct {
@@ -486,6 +494,12 @@ func TestClose(t *testing.T) {
 	if status := wait(); status == 0 {
 		t.Error("an endless loop ended well")
 	}
+	nothingRuns(t)
+}
+
+// nothingRuns waits until no goroutine of a Mac is left.
+func nothingRuns(t *testing.T) {
+	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		b := make([]byte, 1<<20)
