@@ -114,7 +114,8 @@ func TestPFAnchor_disappears(t *testing.T) {
 			resource.TestStep{Config: mac.anchor("tfacc.gone", story)},
 			resource.TestStep{
 				PreConfig: func() {
-					mac.sh("/sbin/pfctl -q -a tfacc.gone -F all 2>/dev/null; rm /etc/pf.anchors/tfacc.gone")
+					mac.sh(`/sbin/pfctl -q -a tfacc.gone -F all 2>/dev/null; rm /etc/pf.anchors/tfacc.gone
+sed '/macos-fleet/,/macos-fleet/d' /etc/pf.conf >/tmp/pf.conf && cp /tmp/pf.conf /etc/pf.conf && rm /tmp/pf.conf`)
 				},
 				Config:            mac.anchor("tfacc.gone", story),
 				ConfigPlanChecks:  planned(plancheck.ResourceActionCreate),
@@ -127,11 +128,14 @@ func TestPFAnchor_disappears(t *testing.T) {
 // Each way in which a Mac can drift, alone: it is planned as an update, and after it the Mac is as before.
 func TestPFAnchor_drift(t *testing.T) {
 	for name, script := range map[string]string{
-		"rules-flushed":   `/sbin/pfctl -q -a tfacc.drift -F rules 2>/dev/null`,
-		"rule-added":      `(cat /etc/pf.anchors/tfacc.drift; echo pass in all) | /sbin/pfctl -q -o none -a tfacc.drift -f - 2>/dev/null`,
-		"file-edited":     `echo "pass in all" >>/etc/pf.anchors/tfacc.drift`,
-		"file-removed":    `rm /etc/pf.anchors/tfacc.drift`,
+		"rules-flushed": `/sbin/pfctl -q -a tfacc.drift -F rules 2>/dev/null`,
+		"rule-added":    `(cat /etc/pf.anchors/tfacc.drift; echo pass in all) | /sbin/pfctl -q -o none -a tfacc.drift -f - 2>/dev/null`,
+		"file-edited":   `echo "pass in all" >>/etc/pf.anchors/tfacc.drift`,
+		"file-removed":  `rm /etc/pf.anchors/tfacc.drift`,
+		// Lines that load a missing file are left: not gone, or the next boot would fail over them.
+		"all-but-lines":   `/sbin/pfctl -q -a tfacc.drift -F all 2>/dev/null; rm /etc/pf.anchors/tfacc.drift`,
 		"file-mode":       `chmod 0666 /etc/pf.anchors/tfacc.drift`,
+		"no-newline":      `printf %s "$(cat /etc/pf.anchors/tfacc.drift)" >/tmp/x && cp /tmp/x /etc/pf.anchors/tfacc.drift && rm /tmp/x`,
 		"file-owner":      `chown admin /etc/pf.anchors/tfacc.drift`,
 		"conf-reset":      `sed '/macos-fleet/,/macos-fleet/d' /etc/pf.conf >/tmp/pf.conf && cp /tmp/pf.conf /etc/pf.conf && rm /tmp/pf.conf`,
 		"call-lost":       `sed '/macos-fleet/,/macos-fleet/d' /etc/pf.conf >/tmp/pf.conf && /sbin/pfctl -q -f /tmp/pf.conf 2>/dev/null && rm /tmp/pf.conf`,
