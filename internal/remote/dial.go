@@ -7,6 +7,7 @@ import (
 	"net"
 	"os/user"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -55,13 +56,14 @@ func dial(ctx context.Context, t Target) (*ssh.Client, error) {
 	}
 	// The handshake knows no context: it ends when its connection does.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	sc, chans, reqs, err := ssh.NewClientConn(conn, t.addr(), cfg)
+	p := watch(conn, cfg)
+	sc, chans, reqs, err := ssh.NewClientConn(p, t.addr(), cfg)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		_ = conn.Close()
-		return failed(handshakeStage(err), withCause(ctx, err))
+		return failed(p.stage(err), withCause(ctx, err))
 	}
 	return ssh.NewClient(sc, chans, reqs), nil
 }
@@ -94,18 +96,55 @@ func refused(err error) bool {
 	return false
 }
 
-func handshakeStage(err error) Stage {
-	var unknown *UnknownHostKeyError
-	var changed *ChangedHostKeyError
+// progress is a connection that knows how far its handshake came.
+type progress struct {
+	net.Conn
+	answered, trusted atomic.Bool // the server has sent something; its host key was accepted
+}
+
+// watch makes cfg's handshake on conn tell how far it comes.
+func watch(conn net.Conn, cfg *ssh.ClientConfig) *progress {
+	p := &progress{Conn: conn}
+	check := cfg.HostKeyCallback
+	cfg.HostKeyCallback = func(addr string, remote net.Addr, key ssh.PublicKey) error {
+		if err := check(addr, remote, key); err != nil {
+			return &hostKeyError{err}
+		}
+		p.trusted.Store(true)
+		return nil
+	}
+	return p
+}
+
+func (p *progress) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if n > 0 {
+		p.answered.Store(true)
+	}
+	return n, err
+}
+
+// stage is where a handshake stood that ended with err. Once the host key is accepted, nothing is left but to log in: a server that
+// ends the connection then refuses the user or had too many keys offered, whether it says so or not.
+func (p *progress) stage(err error) Stage {
+	var refused *hostKeyError
+	var none *ssh.AlgorithmNegotiationError
 	switch {
-	case errors.As(err, &unknown), errors.As(err, &changed):
+	case errors.As(err, &refused), errors.As(err, &none) && none.What == "host key":
 		return StageHostKey
-	case strings.Contains(err.Error(), "unable to authenticate"): // x/crypto has no type for it
+	case p.trusted.Load():
 		return StageAuth
+	case p.answered.Load():
+		return StageSSH
 	default:
 		return StageTCP
 	}
 }
+
+// hostKeyError is a host key that was not accepted.
+type hostKeyError struct{ error }
+
+func (e *hostKeyError) Unwrap() error { return e.error }
 
 // withCause names a deadline as the reason, where all that the error says is that the connection was closed.
 func withCause(ctx context.Context, err error) error {

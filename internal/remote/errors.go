@@ -15,6 +15,7 @@ type Stage string
 const (
 	StageName    Stage = "name look-up"
 	StageTCP     Stage = "TCP connection"
+	StageSSH     Stage = "SSH handshake" // something answered, but not as an SSH server does, or in no way that both know
 	StageHostKey Stage = "host key"
 	StageAuth    Stage = "authentication"
 	StageSudo    Stage = "sudo"

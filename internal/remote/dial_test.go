@@ -1,0 +1,132 @@
+package remote_test
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// key is a new key, and its text.
+func key(t *testing.T) (ssh.Signer, string) {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+}
+
+// serve answers connections on loopback until the test ends.
+func serve(t *testing.T, answer func(net.Conn)) (address string, port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				answer(conn)
+			}()
+		}
+	}()
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatal(l.Addr())
+	}
+	return addr.IP.String(), addr.Port
+}
+
+// Each failure of a connection is told by how far it came, whatever words there are for it.
+func TestDialStage(t *testing.T) {
+	hostKey, known := key(t)
+	_, other := key(t)
+	block, err := ssh.MarshalPrivateKey(ed25519.NewKeyFromSeed(make([]byte, 32)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoked := filepath.Join(t.TempDir(), "known_hosts")
+	server := func(change func(*ssh.ServerConfig)) func(net.Conn) {
+		return func(conn net.Conn) {
+			cfg := &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
+				return nil, errors.New("unknown")
+			}}
+			cfg.AddHostKey(hostKey)
+			change(cfg)
+			_, _, _, _ = ssh.NewServerConn(conn, cfg)
+		}
+	}
+	unchanged := server(func(*ssh.ServerConfig) {})
+	for name, test := range map[string]struct {
+		answer  func(net.Conn)
+		hostKey string // "": that of the file
+		want    remote.Stage
+		says    string
+	}{
+		"hangs-up":  {func(net.Conn) {}, known, remote.StageTCP, "EOF"},
+		"not-ssh":   {func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, known, remote.StageSSH, "EOF"},
+		"half-way":  {func(c net.Conn) { _, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.9\r\n")) }, known, remote.StageSSH, ""},
+		"no-cipher": {server(func(c *ssh.ServerConfig) { c.Ciphers = []string{ssh.InsecureCipherRC4} }), known, remote.StageSSH, "no common algorithm"},
+		"other-kind-of-host-key": {
+			unchanged, "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=",
+			remote.StageHostKey, "no common algorithm for host key",
+		},
+		"other-host-key":   {unchanged, other, remote.StageHostKey, "has changed"},
+		"revoked-host-key": {unchanged, "", remote.StageHostKey, "revoked"},
+		"wrong-key":        {unchanged, known, remote.StageAuth, "unable to authenticate"},
+		"too-many-keys":    {server(func(c *ssh.ServerConfig) { c.MaxAuthTries = 1 }), known, remote.StageAuth, "too many authentication failures"},
+		"ends-at-login": {
+			func(c net.Conn) {
+				server(func(cfg *ssh.ServerConfig) {
+					cfg.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
+						_ = c.Close()
+						return nil, errors.New("no such user")
+					}
+				})(c)
+			},
+			known, remote.StageAuth, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, port := serve(t, test.answer)
+			to := remote.Target{
+				Name: "mini", Address: address, Port: port, User: "admin", PrivateKey: string(pem.EncodeToMemory(block)), HostKey: test.hostKey,
+			}
+			if test.hostKey == "" {
+				line := "@revoked * " + known + "\n" + knownhosts.Line([]string{"127.0.0.1"}, hostKey.PublicKey()) + "\n"
+				if err := os.WriteFile(revoked, []byte(line), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				to.KnownHosts = []string{revoked}
+			}
+			h := remote.NewHost(to)
+			t.Cleanup(h.Close)
+			_, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"})
+			var dial *remote.DialError
+			if !errors.As(err, &dial) || dial.Stage != test.want || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want stage %s", err, test.want)
+			}
+		})
+	}
+}
