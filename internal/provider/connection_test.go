@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
@@ -153,7 +156,7 @@ func TestConnection_whichMac(t *testing.T) {
 	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
 	two := strings.Replace(connection(sim, nil), "hosts = {", "hosts = {\n    other = { address = \"192.0.2.1\" }", 1)
 	for name, test := range map[string]struct{ config, want string }{
-		"unknown":   {two + strings.Replace(anyAnchor, "{", "{\n  host = \"mnii\"", 1), `(?s)Unknown Mac "mnii".*mini, other`},
+		"unknown":   {two + strings.Replace(anyAnchor, "{", "{\n  host = \"mnii\"", 1), `(?s)Unknown Mac "mnii".*mini, other.*keep the old name`},
 		"ambiguous": {two + anyAnchor, `(?s)Missing Name of a Mac.*mini, other`},
 		"none":      {"provider \"macos\" {}\n" + anyAnchor, `names no Mac`},
 		"bad-name":  {"provider \"macos\" {\n  hosts = { \"a/b\" = {} }\n}\n" + anyAnchor, `Invalid Name of a Mac`},
@@ -166,6 +169,63 @@ func TestConnection_whichMac(t *testing.T) {
 	}
 	if len(sim.Calls()) > 0 {
 		t.Error("the Mac was asked")
+	}
+}
+
+// What the provider does not know before something else is applied, a plan leaves open; it does not guess.
+func TestConnection_notKnownYet(t *testing.T) {
+	t.Parallel()
+	const later = `
+resource "terraform_data" "later" {
+  input            = %q
+  triggers_replace = %d
+}
+`
+	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(file, []byte(sim.KnownHostsLine()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := connection(sim, nil)
+	two := strings.Replace(one, "hosts = {", "hosts = {\n    other = { address = \"192.0.2.1\" }", 1)
+	const noop, update = plancheck.ResourceActionNoop, plancheck.ResourceActionUpdate // what to do is not known without the Mac
+	for name, test := range map[string]struct {
+		config, value string
+		again         plancheck.ResourceActionType // never a replacement
+	}{
+		"host-of-one": {strings.Replace(one, "hosts = {", "host = terraform_data.later.output\n  hosts = {", 1), "mini", noop},
+		"host-of-two": {strings.Replace(two, "hosts = {", "host = terraform_data.later.output\n  hosts = {", 1), "mini", noop},
+		"hosts":       {strings.Replace(one, "mini = {", "(terraform_data.later.output) = {", 1), "mini", update},
+		"hosts-and-host": {
+			strings.Replace(strings.Replace(one, "mini = {", "(terraform_data.later.output) = {", 1), "hosts = {", "host = \"mini\"\n  hosts = {", 1), "mini", update,
+		},
+		"known-hosts": {
+			strings.Replace(connection(sim, map[string]string{"host_key": ""}), "hosts = {",
+				"known_hosts_files = split(\",\", terraform_data.later.output)\n  hosts = {", 1), file, update,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+				{Config: fmt.Sprintf(later, test.value, 1) + test.config + anyAnchor},
+				{
+					Config: fmt.Sprintf(later, test.value, 2) + test.config + anyAnchor,
+					ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+						plancheck.ExpectResourceAction(anchorAddress, test.again),
+					}},
+				},
+			}})
+		})
+	}
+}
+
+func TestConnection_badPort(t *testing.T) {
+	for _, port := range []string{"abc", "0", "-1", "65536"} {
+		t.Setenv("MACOS_PORT", port)
+		var diags diag.Diagnostics
+		newInventory(t.Context(), providerModel{Host: types.StringValue("mini")}, &diags)
+		if len(diags) != 1 || diags[0].Summary() != "Invalid Port" {
+			t.Errorf("%s: %v", port, diags)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
@@ -36,18 +37,18 @@ type hostModel struct {
 
 // connectionModel is what can be said of a Mac, or of all of them.
 type connectionModel struct {
-	Port           types.Int64    `tfsdk:"port"`
-	User           types.String   `tfsdk:"user"`
-	PrivateKey     types.String   `tfsdk:"private_key"`
-	PrivateKeyFile types.String   `tfsdk:"private_key_file"`
-	Passphrase     types.String   `tfsdk:"private_key_passphrase"`
-	AgentSocket    types.String   `tfsdk:"agent_socket"`
-	Password       types.String   `tfsdk:"password"`
-	SudoPassword   types.String   `tfsdk:"sudo_password"`
-	HostKey        types.String   `tfsdk:"host_key"`
-	KnownHosts     []types.String `tfsdk:"known_hosts_files"`
-	ConnectTimeout types.String   `tfsdk:"connect_timeout"`
-	CommandTimeout types.String   `tfsdk:"command_timeout"`
+	Port           types.Int64  `tfsdk:"port"`
+	User           types.String `tfsdk:"user"`
+	PrivateKey     types.String `tfsdk:"private_key"`
+	PrivateKeyFile types.String `tfsdk:"private_key_file"`
+	Passphrase     types.String `tfsdk:"private_key_passphrase"`
+	AgentSocket    types.String `tfsdk:"agent_socket"`
+	Password       types.String `tfsdk:"password"`
+	SudoPassword   types.String `tfsdk:"sudo_password"`
+	HostKey        types.String `tfsdk:"host_key"`
+	KnownHosts     types.List   `tfsdk:"known_hosts_files"` // of strings
+	ConnectTimeout types.String `tfsdk:"connect_timeout"`
+	CommandTimeout types.String `tfsdk:"command_timeout"`
 }
 
 func providerAttributes() map[string]schema.Attribute {
@@ -64,8 +65,8 @@ func providerAttributes() map[string]schema.Attribute {
 	}
 	attributes["hosts"] = schema.MapNestedAttribute{
 		Optional: true,
-		MarkdownDescription: "The Macs, by the names that resources use in `host`. A name cannot contain a slash. Renaming a Mac " +
-			"here replaces its resources.",
+		MarkdownDescription: "The Macs, by the names that resources use in `host`. A name cannot contain a slash. A Mac keeps its name as " +
+			"long as it has resources, for it is in their state; what can change is its `address`.",
 		NestedObject: schema.NestedAttributeObject{Attributes: of},
 	}
 	return attributes
@@ -120,15 +121,15 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 
 // inventory is the Macs that the configuration names.
 type inventory struct {
-	open     bool                    // `hosts` is not known yet: there may be others
-	macs     map[string]*remote.Host // a nil Host is one whose address is not known yet
-	fallback string                  // the Mac of resources without `host`; "": there is none
+	open     bool                    // `hosts` or `host` is not known yet: there may be others
+	macs     map[string]*remote.Host // a nil Host is one that is not known yet how to reach
+	fallback types.String            // the Mac of resources without `host`; null: there is none
 }
 
 // newInventory makes the Macs of the provider block. It dials none.
 func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnostics) *inventory {
-	inv := &inventory{macs: map[string]*remote.Host{}, open: config.Hosts.IsUnknown()}
-	defaults := config.connectionModel.withEnvironment()
+	inv := &inventory{macs: map[string]*remote.Host{}, open: config.Hosts.IsUnknown() || config.Host.IsUnknown()}
+	defaults := config.connectionModel.withEnvironment(diags)
 	for name, value := range config.Hosts.Elements() {
 		at := path.Root("hosts").AtMapKey(name)
 		if value.IsUnknown() {
@@ -149,30 +150,32 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 		inv.macs[name] = newHost(name, host.Address, host.connectionModel.or(defaults), at, diags)
 	}
 
-	fallback := config.Host
-	if fallback.IsNull() {
-		fallback = env("MACOS_HOST")
-	}
-	switch {
-	case !fallback.IsNull() && !fallback.IsUnknown():
-		inv.fallback = fallback.ValueString()
-		if _, ok := inv.macs[inv.fallback]; !ok {
-			inv.macs[inv.fallback] = newHost(inv.fallback, fallback, defaults, path.Root("host"), diags)
+	if inv.fallback = first(config.Host, env("MACOS_HOST")); inv.fallback.IsNull() {
+		switch {
+		case inv.open:
+			inv.fallback = types.StringUnknown()
+		case len(inv.macs) == 1:
+			inv.fallback = types.StringValue(inv.names()[0])
 		}
-	case len(inv.macs) == 1:
-		for name := range inv.macs {
-			inv.fallback = name
+	}
+	if name := inv.fallback.ValueString(); name != "" && !slices.Contains(inv.names(), name) {
+		inv.macs[name] = nil
+		if !config.Hosts.IsUnknown() { // otherwise it may say how to reach this Mac
+			inv.macs[name] = newHost(name, inv.fallback, defaults, path.Root("host"), diags)
 		}
 	}
 	return inv
 }
 
-// names are the Macs' names, for messages.
-func (inv *inventory) names() string {
+// names are the Macs' names, sorted.
+func (inv *inventory) names() []string { return slices.Sorted(maps.Keys(inv.macs)) }
+
+// list is the same, for messages.
+func (inv *inventory) list() string {
 	if len(inv.macs) == 0 {
 		return "The provider block names no Mac: set host or hosts."
 	}
-	return "It has: " + strings.Join(slices.Sorted(maps.Keys(inv.macs)), ", ") + "."
+	return "It has: " + strings.Join(inv.names(), ", ") + "."
 }
 
 // newHost returns nil when something about the connection is not known yet.
@@ -187,8 +190,8 @@ func newHost(name string, address types.String, c connectionModel, at path.Path,
 		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
 		CommandTimeout: duration(c.CommandTimeout, at.AtName("command_timeout"), diags),
 	}
-	for _, file := range c.KnownHosts {
-		t.KnownHosts = append(t.KnownHosts, home(file.ValueString()))
+	for _, file := range stringsOf(c.KnownHosts) {
+		t.KnownHosts = append(t.KnownHosts, home(file))
 	}
 	if t.PrivateKey == "" && c.PrivateKeyFile.ValueString() != "" {
 		key, err := os.ReadFile(home(c.PrivateKeyFile.ValueString()))
@@ -223,10 +226,14 @@ func duration(s types.String, at path.Path, diags *diag.Diagnostics) time.Durati
 }
 
 // withEnvironment fills in, from the environment, what is not set.
-func (c connectionModel) withEnvironment() connectionModel {
+func (c connectionModel) withEnvironment(diags *diag.Diagnostics) connectionModel {
 	port := types.Int64Null()
-	if n, err := strconv.ParseInt(os.Getenv("MACOS_PORT"), 10, 64); err == nil {
-		port = types.Int64Value(n)
+	if text := env("MACOS_PORT").ValueString(); text != "" {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || n == 0 {
+			diags.AddError("Invalid Port", fmt.Sprintf("The environment variable MACOS_PORT is %q, which is not a number from 1 to 65535.", text))
+		}
+		port = types.Int64Value(int64(n))
 	}
 	return c.or(connectionModel{
 		Port: port, User: env("MACOS_USER"), PrivateKey: env("MACOS_PRIVATE_KEY"), PrivateKeyFile: env("MACOS_PRIVATE_KEY_FILE"),
@@ -251,7 +258,7 @@ func (c connectionModel) or(d connectionModel) connectionModel {
 	if c.Port.IsNull() {
 		c.Port = d.Port
 	}
-	if c.KnownHosts == nil {
+	if c.KnownHosts.IsNull() {
 		c.KnownHosts = d.KnownHosts
 	}
 	c.User = first(c.User, d.User)
@@ -272,11 +279,7 @@ func first(a, b types.String) types.String {
 }
 
 func (c connectionModel) unknown() bool {
-	for _, s := range append(c.KnownHosts, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.AgentSocket, c.Password,
-		c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout) {
-		if s.IsUnknown() {
-			return true
-		}
-	}
-	return c.Port.IsUnknown()
+	values := append(c.KnownHosts.Elements(), c.KnownHosts, c.Port, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.AgentSocket,
+		c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout)
+	return slices.ContainsFunc(values, attr.Value.IsUnknown)
 }

@@ -35,13 +35,16 @@ func (m *onMac) mac(host types.String, diags *diag.Diagnostics) *remote.Host {
 	h, ok := m.inventory.macs[host.ValueString()]
 	if !ok && !m.inventory.open {
 		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unknown Mac %q", host.ValueString()),
-			"The provider block has no Mac of this name. "+m.inventory.names())
+			"The provider block has no Mac of this name. "+m.inventory.list()+
+				"\n\nA resource that was made under this name keeps it in its state. If the Mac was renamed in hosts, keep the old name there and "+
+				"change its address.")
 	}
 	return h
 }
 
 // planHost sets the planned `host` of a resource that leaves it to the provider, and asks for replacement when the Mac is
-// another one than before.
+// another one than before. While the provider does not know its Mac yet, a resource that exists is taken to stay where it is: if
+// that proves wrong, its apply is an error, or the next plan shows it.
 func (m *onMac) planHost(ctx context.Context, config tfsdk.Config, state tfsdk.State, resp *resource.ModifyPlanResponse) {
 	if m.inventory == nil {
 		return
@@ -54,12 +57,15 @@ func (m *onMac) planHost(ctx context.Context, config tfsdk.Config, state tfsdk.S
 		resp.Diagnostics.Append(state.GetAttribute(ctx, at, &before)...)
 	}
 	if configured.IsNull() {
-		if m.inventory.fallback == "" {
+		planned = m.inventory.fallback
+		if planned.IsNull() {
 			resp.Diagnostics.AddAttributeError(at, "Missing Name of a Mac",
-				"There is more than one Mac, or none, so this resource must say which one it is on. "+m.inventory.names())
+				"There is more than one Mac, or none, so this resource must say which one it is on. "+m.inventory.list())
 			return
 		}
-		planned = types.StringValue(m.inventory.fallback)
+		if planned.IsUnknown() && !before.IsNull() {
+			planned = before
+		}
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, at, planned)...)
 	}
 	if !before.IsNull() && !before.Equal(planned) {
