@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 			f.Add(c.Rules, false)
 		}
 	}
+	f.Add("pass tag \"A \"\n", false)
 	f.Fuzz(func(t *testing.T, rules string, optimize bool) {
 		file, err := Parse("rules.pf", []byte(rules), Options{Host: goldenHost(), Optimize: optimize})
 		if err != nil {
@@ -77,6 +78,11 @@ func (r *Rule) unreadable() bool {
 	// These are printed without quotes. (A tag is words, which are joined by blanks when they are read.)
 	names := []string{r.Interface, r.Queue, r.AckQueue, r.Overload, r.Src.Addr.Name, r.Dst.Addr.Name}
 	names = append(append(names, strings.Split(r.Tag, " ")...), strings.Split(r.Tagged, " ")...)
+	for _, tag := range []string{r.Tag, r.Tagged} {
+		if tag != strings.Join(strings.Fields(tag), " ") {
+			return true // Blanks that reading makes one, or drops.
+		}
+	}
 	if r.Src.Not && r.Src.Addr == (Addr{}) || r.Dst.Not && r.Dst.Addr == (Addr{}) {
 		return true // ! any
 	}
