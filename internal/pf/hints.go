@@ -48,11 +48,16 @@ func (p *parser) guess(t token) string {
 	return ""
 }
 
-// didYouMean asks for the word that s is a slip of: one letter too many, too few, wrong, or two swapped.
+// didYouMean asks for the word that s is a slip of: one letter too many, too few, wrong, or two swapped. Of several, it is the
+// one that s begins, as prot does proto, and not port.
 func didYouMean(s string, words iter.Seq[string]) string {
 	best := ""
 	for w := range words {
-		if len(s) >= 3 && len(w) >= 3 && slip(s, w) && (best == "" || w < best) {
+		if len(s) < 3 || len(w) < 3 || !slip(s, w) {
+			continue
+		}
+		begins, bestBegins := strings.HasPrefix(w, s), strings.HasPrefix(best, s)
+		if best == "" || begins && !bestBegins || begins == bestBegins && w < best {
 			best = w
 		}
 	}

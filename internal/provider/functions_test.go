@@ -36,8 +36,8 @@ func TestFunctions(t *testing.T) {
 			},
 			// Whether a Mac has such an interface or user is not for pf_check to say.
 			{Config: call("pf_check", "pass out on en0 from en0 to any user builder")},
-			{Config: call("pf_check", broken), ExpectError: wrapped(`(?s)line 2, column 9: syntax error.*line 4`)},
-			{Config: call("pf_canonical", broken), ExpectError: wrapped(`(?s)line 2, column 9: syntax error.*line 4`)},
+			{Config: call("pf_check", broken), ExpectError: wrapped(`(?s)line 2, column 9: syntax error \(did you mean proto\?\).*line 4`)},
+			{Config: call("pf_canonical", broken), ExpectError: wrapped(`(?s)line 2, column 9: syntax error \(did you mean proto\?\).*line 4`)},
 			{Config: call("pf_canonical", "pass in from self"), ExpectError: wrapped(`line 1, column`)},
 		},
 	})
