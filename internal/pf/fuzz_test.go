@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Add("pass tag \"A \"\n", false)
+	f.Add("binat on A from 0/0 ->0X0\n", false)
 	f.Fuzz(func(t *testing.T, rules string, optimize bool) {
 		file, err := Parse("rules.pf", []byte(rules), Options{Host: goldenHost(), Optimize: optimize})
 		if err != nil {
@@ -85,6 +86,9 @@ func (r *Rule) unreadable() bool {
 	}
 	if r.Src.Not && r.Src.Addr == (Addr{}) || r.Dst.Not && r.Dst.Addr == (Addr{}) {
 		return true // ! any
+	}
+	if (r.Action == Binat || r.Action == NoBinat) && r.Src.Addr == (Addr{}) && r.Dst.Addr == (Addr{}) {
+		return true // binat ... all, where from is wanted
 	}
 	if r.Pool != nil {
 		for _, a := range r.Pool.Addrs {
