@@ -157,7 +157,8 @@ func (r *launchdaemonResource) Schema(_ context.Context, _ resource.SchemaReques
 			Optional:   true,
 			Validators: []validator.String{stringvalidator.LengthBetween(1, 1<<18)},
 			MarkdownDescription: "The whole property list as XML, instead of the attributes for single keys. It is the file, byte for byte; it is compared " +
-				"by meaning, so a file that was only formatted anew is no change.",
+				"by meaning, so a file that was only formatted anew is no change. An import shows a file in the attributes for single keys where it can: " +
+				"a configuration with `plist` then plans a change once, which writes the text and leaves a job with the same meaning running.",
 		},
 		"file": schema.StringAttribute{Computed: true, MarkdownDescription: "Path of the property list on the Mac."},
 		"drift": driftAttribute("a wrong owner or mode of the file, a job that is not loaded, loaded from another file, disabled, or running with another " +
@@ -321,8 +322,10 @@ func (r *launchdaemonResource) apply(ctx context.Context, plan daemon, seen laun
 	j := s.Job(label)
 	plan.observe(j)
 	if drift := j.Drift(); len(drift) > 0 {
-		diags.AddError(fmt.Sprintf("launchd Job %q Is Not as Planned", label),
-			fmt.Sprintf("It was installed on %s, but:\n\n%s\n\nRun plan again to see what is there.", mac.Name(), indent(strings.Join(drift, "\n"))))
+		// An error would have Terraform replace a job that was just created, and it insists on a state as planned.
+		plan.attrs["drift"] = stringList(nil)
+		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Not as Planned", label),
+			fmt.Sprintf("It was installed on %s, but:\n\n%s\n\nThe next plan shows the difference.", mac.Name(), indent(strings.Join(drift, "\n"))))
 	}
 	if trouble := j.Trouble(); trouble != "" {
 		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Loaded, but Does Not Run", label), fmt.Sprintf("On %s, %s.", mac.Name(), trouble))

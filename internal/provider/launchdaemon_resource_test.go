@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,10 +19,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
 const daemonAddress = "macos_launchdaemon.test"
@@ -295,12 +299,101 @@ func TestLaunchdaemon_exists(t *testing.T) {
 	}})
 }
 
-// A program that cannot be started is a warning, and the job stands: it is not the provider's to judge.
-func TestLaunchdaemon_missingProgram(t *testing.T) {
-	mac := simulated(t)
-	mac.run(resource.TestStep{
-		Config: mac.daemon("tfacc.missing", "  program_arguments = [\"/usr/local/bin/missing\"]\n  run_at_load = true"),
+// A program that cannot be started is a warning, and the job stands: it is not the provider's to judge. One that was installed and
+// is not loaded is a warning too, for the next apply to repair and not to replace.
+func TestLaunchdaemon_warnings(t *testing.T) {
+	for name, test := range map[string]struct {
+		program string
+		fail    func(argv []string) *macsim.Failure
+		want    string
+	}{
+		"missing-program": {"/usr/local/bin/missing", nil, `launchd Job "tfacc.warn" Is Loaded, but Does Not Run`},
+		"not-loaded": {
+			"/bin/cat", func(argv []string) *macsim.Failure {
+				if argv[0] == "/bin/launchctl" && argv[1] == "bootstrap" {
+					return &macsim.Failure{}
+				}
+				return nil
+			}, `launchd Job "tfacc.warn" Is Not as Planned`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mac := simulated(t)
+			mac.Fail(test.fail)
+			r := &launchdaemonResource{onMac{&inventory{macs: map[string]*remote.Host{"mini": reach(t, mac)}}}}
+			plan := withAttributes(t, r, map[string]tftypes.Value{
+				"host": tftypes.NewValue(tftypes.String, "mini"), "label": tftypes.NewValue(tftypes.String, "tfacc.warn"),
+				"program": tftypes.NewValue(tftypes.String, test.program), "run_at_load": tftypes.NewValue(tftypes.Bool, true),
+			})
+			resp := frameworkresource.CreateResponse{State: tfsdk.State{Schema: plan.Schema, Raw: tftypes.NewValue(plan.Raw.Type(), nil)}}
+			r.Create(t.Context(), frameworkresource.CreateRequest{Plan: plan}, &resp)
+			if len(resp.Diagnostics) != 1 || resp.Diagnostics[0].Severity() != diag.SeverityWarning || resp.Diagnostics[0].Summary() != test.want {
+				t.Errorf("got %v, want a warning: %s", resp.Diagnostics, test.want)
+			}
+			if resp.State.Raw.IsNull() {
+				t.Error("there is no state")
+			}
+		})
+	}
+}
+
+// reach is a simulated Mac as a Host, with which a resource can be used without a CLI.
+func reach(t *testing.T, mac *testMac) *remote.Host {
+	t.Helper()
+	address, port, _ := strings.Cut(mac.Addr(), ":")
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := remote.NewHost(remote.Target{
+		Name: "mini", Address: address, Port: number, User: "admin", PrivateKey: mac.ClientKey(),
+		HostKey: string(ssh.MarshalAuthorizedKey(mac.HostKey())),
 	})
+	t.Cleanup(h.Close)
+	return h
+}
+
+// A job that was installed and is not quite as it should be is repaired, and not replaced.
+func TestLaunchdaemon_createdWithDrift(t *testing.T) {
+	mac := simulated(t)
+	config := mac.daemon("tfacc.created", sleeper)
+	mac.run(
+		resource.TestStep{
+			PreConfig: func() {
+				mac.Fail(func(argv []string) *macsim.Failure {
+					if argv[0] == "/bin/launchctl" && argv[1] == "bootstrap" {
+						return &macsim.Failure{}
+					}
+					return nil
+				})
+			},
+			Config: config, ExpectNonEmptyPlan: true,
+		},
+		resource.TestStep{PreConfig: func() { mac.Fail(nil) }, Config: config, ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionUpdate)},
+	)
+}
+
+// A text takes over a job that single attributes stand for, as after an import, without a restart.
+func TestLaunchdaemon_asText(t *testing.T) {
+	mac := simulated(t)
+	const same = "<plist version=\"1.0\"><dict><key>Program</key><string>/bin/cat</string><key>Label</key><string>tfacc.text</string></dict></plist>\n"
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: mac.daemon("tfacc.text", `  program = "/bin/cat"`)},
+		{
+			PreConfig: mac.ForgetCalls, Config: mac.daemon("tfacc.text", fmt.Sprintf("  plist = %q", same)),
+			ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionUpdate),
+			Check: func(*terraform.State) error {
+				if got := mac.sh("cat /Library/LaunchDaemons/tfacc.text.plist"); got != same {
+					return fmt.Errorf("the file is\n%s", got)
+				}
+				if writes := mac.writes(); slices.ContainsFunc(writes, func(w string) bool { return strings.Contains(w, "launchctl") }) {
+					return fmt.Errorf("the job was touched: %q", writes)
+				}
+				return nil
+			},
+		},
+	}})
 }
 
 // Two resources on one Mac, at once.

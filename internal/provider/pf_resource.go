@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
@@ -126,14 +124,20 @@ func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 		return
 	}
 	r.planHost(ctx, req.Config, req.State, resp)
-	var plan pfModel
-	if resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
+	var plan, state pfModel
+	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
+	creates := req.State.Raw.IsNull()
+	if !creates {
+		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	}
+	if resp.Diagnostics.HasError() {
 		return
 	}
+	creates = creates || !plan.Host.Equal(state.Host)
 	plan.Enabled, plan.Drift = types.BoolValue(true), stringList(nil)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 	mac := r.mac(plan.Host, &resp.Diagnostics)
-	if mac == nil || !req.State.Raw.IsNull() || !plan.AtBoot.ValueBool() {
+	if mac == nil || !creates {
 		return
 	}
 	found, err := lookAtPF(ctx, mac)
@@ -141,73 +145,88 @@ func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 		explain(&resp.Diagnostics, path.Root("host"), "Unable to Plan pf", err)
 	} else if !found.job.Gone() && !found.job.Adoptable(bootJob) {
 		resp.Diagnostics.AddAttributeError(path.Root("at_boot"), fmt.Sprintf("launchd Job %q Exists", bootLabel),
-			fmt.Sprintf("On %s there is such a job, and it is not the one that at_boot installs. It is not taken over silently.\n\n%s",
-				mac.Name(), foundJob(found.job)))
+			fmt.Sprintf("On %s there is such a job, and it is not the one that at_boot installs. It is not taken over silently.\n\n%s\n\n"+
+				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s'", mac.Name(), foundJob(found.job), mac.Name()))
 	}
 }
 
+// Create keeps nothing in the state when it fails, for the next apply would then begin with giving the reference back: it goes on with what
+// is there instead.
 func (r *pfResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	r.apply(ctx, req.Plan, launchctl.Seen{}, &resp.State, resp.Identity, &resp.Diagnostics)
+	var plan pfModel
+	if resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
+		return
+	}
+	if r.apply(ctx, &plan, false, &resp.Diagnostics); resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, plan.Host, "", types.StringNull())...)
 }
 
 func (r *pfResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	r.apply(ctx, req.Plan, launchctl.Seen{Managed: true}, &resp.State, resp.Identity, &resp.Diagnostics)
-}
-
-// apply takes the reference, and then installs or removes the boot job, whose label is ours once the resource exists.
-func (r *pfResource) apply(
-	ctx context.Context, from tfsdk.Plan, seen launchctl.Seen, state *tfsdk.State, identity *tfsdk.ResourceIdentity, diags *diag.Diagnostics,
-) {
 	var plan pfModel
-	if diags.Append(from.Get(ctx, &plan)...); diags.HasError() {
+	if resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
 		return
 	}
+	if r.apply(ctx, &plan, true, &resp.Diagnostics) {
+		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+		resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, plan.Host, "", types.StringNull())...)
+	}
+}
+
+// apply takes the reference, then installs or removes the boot job, and fills the plan with what is there then. It reports whether it could
+// see that. Managed is true once the resource exists.
+func (r *pfResource) apply(ctx context.Context, plan *pfModel, managed bool, diags *diag.Diagnostics) bool {
 	mac := r.mac(plan.Host, diags)
 	if mac == nil {
-		return
+		return false
 	}
 	const summary = "Unable to Enable pf"
 	if _, err := pfctl.Enable(ctx, mac); err != nil {
 		explain(diags, path.Root("host"), summary, err)
-		return
+		return false
 	}
-	err := r.applyBootJob(ctx, mac, plan.AtBoot.ValueBool(), seen)
-	if err != nil {
-		explainJob(diags, "Unable to Install the Boot Job of pf", err, mac.Name(), bootLabel, nil)
+	if jobs, err := applyBootJob(ctx, mac, plan.AtBoot.ValueBool(), managed); err != nil {
+		explainJob(diags, "Unable to Install the Boot Job of pf", err, mac.Name(), bootLabel, jobs)
 	}
 	found, err := lookAtPF(ctx, mac)
 	if err != nil {
 		explain(diags, path.Root("host"), summary, err)
-		return
+		return false
 	}
-	if plan.observe(found); !diags.HasError() && len(plan.Drift.Elements()) > 0 {
-		diags.AddError("pf Is Not as Planned", fmt.Sprintf("It was enabled on %s, but:\n\n%s\n\nRun plan again to see what is there.",
-			mac.Name(), indent(strings.Join(stringsOf(plan.Drift), "\n"))))
+	plan.observe(found)
+	if drift := stringsOf(plan.Drift); len(drift) > 0 && !diags.HasError() {
+		// An error would have Terraform release pf and take it anew, if it was just created, and it insists on a state as planned.
+		plan.Enabled, plan.Drift = types.BoolValue(true), stringList(nil)
+		diags.AddWarning("pf Is Not as Planned", fmt.Sprintf("It was enabled on %s, but:\n\n%s\n\nThe next plan shows the difference.",
+			mac.Name(), indent(strings.Join(drift, "\n"))))
 	}
-	diags.Append(state.Set(ctx, plan)...)
-	diags.Append(setIdentity(ctx, identity, plan.Host, "", types.StringNull())...)
+	return true
 }
 
-// applyBootJob installs or removes the boot job. A job that is not ours is left alone and is an error.
-func (r *pfResource) applyBootJob(ctx context.Context, mac *remote.Host, wanted bool, seen launchctl.Seen) error {
-	jobs, err := launchctl.Look(ctx, mac)
-	if err != nil {
-		return err
+// applyBootJob installs or removes the boot job, with the Mac's jobs as result as from launchctl.Install. Once the resource exists (managed),
+// whatever stands under the job's label is ours; before, only a job that is just the same, as a forgotten resource leaves it.
+func applyBootJob(ctx context.Context, mac *remote.Host, wanted, managed bool) (*launchctl.Survey, error) {
+	var seen launchctl.Seen
+	switch {
+	case managed:
+		jobs, err := launchctl.Look(ctx, mac)
+		if err != nil {
+			return nil, err
+		}
+		seen = jobs.Job(bootLabel).Seen()
+	case !wanted:
+		seen.File = bootJob
 	}
-	if job := jobs.Job(bootLabel); seen.Managed {
-		// Whatever stands there is to be as we install it, so it is seen as it is.
-		seen = job.Seen()
+	if !wanted {
+		return launchctl.Remove(ctx, mac, bootLabel, seen)
 	}
 	text, err := plist.Encode(bootJob)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if wanted {
-		_, err = launchctl.Install(ctx, mac, bootLabel, text, seen)
-	} else if seen.Managed {
-		_, err = launchctl.Remove(ctx, mac, bootLabel, seen)
-	}
-	return err
+	return launchctl.Install(ctx, mac, bootLabel, text, seen)
 }
 
 func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
@@ -243,8 +262,10 @@ func (r *pfResource) Delete(ctx context.Context, req resource.DeleteRequest, res
 		return
 	}
 	// The job first: it would take the reference again at a reboot in between.
-	err := r.applyBootJob(ctx, mac, false, launchctl.Seen{Managed: true})
-	if err = errors.Join(err, pfctl.Release(ctx, mac)); err != nil {
+	if jobs, err := applyBootJob(ctx, mac, false, true); err != nil {
+		explainJob(&resp.Diagnostics, "Unable to Remove the Boot Job of pf", err, mac.Name(), bootLabel, jobs)
+	}
+	if err := pfctl.Release(ctx, mac); err != nil {
 		explain(&resp.Diagnostics, path.Root("host"), "Unable to Release pf", err)
 	}
 }
