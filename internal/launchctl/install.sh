@@ -12,10 +12,12 @@ loaded() {
 stage() {
 	/bin/cp "$1" "$staged" && /usr/sbin/chown root:wheel "$staged" && /bin/chmod 0644 "$staged" && /usr/bin/cmp -s "$1" "$staged"
 }
-stopped=no enabled=no
+# stop STATUS ends an installation that failed. What was said about that comes last: whom it is for may be gone.
+said='' stopped=no enabled=no
 stop() {
 	/bin/rm -f "$staged"
 	[ "$enabled" != yes ] || /bin/launchctl disable "system/$label"
+	[ -z "$said" ] || printf '%s\n' "$said" >&2
 	exit "$1"
 }
 # unload returns when the job is gone: bootout answers as soon as it has sent SIGTERM.
@@ -26,7 +28,7 @@ unload() {
 	n=0
 	while loaded; do
 		if [ "$n" -ge "$wait" ]; then
-			printf '%s\n' "$out" >&2
+			said=$out
 			return 1
 		fi
 		/bin/sleep 0.5
@@ -44,7 +46,7 @@ load() {
 		*) break ;;
 		esac
 	done
-	printf '%s\n' "$out" >&2
+	said=${said:-$out}
 	return 1
 }
 # back STATUS puts back what was there, file and job. A job without a file cannot be loaded again.
@@ -62,10 +64,8 @@ back() {
 }
 
 if [ -f "$D/old" ]; then /usr/bin/cmp -s "$D/old" "$file" || stop 20; else [ ! -e "$file" ] || stop 20; fi
-out=$(/usr/bin/plutil -lint "$D/plist" 2>&1) || {
-	printf '%s\n' "$out" >&2
-	stop 22
-}
+said=$(/usr/bin/plutil -lint "$D/plist" 2>&1) || stop 22
+said=''
 stage "$D/plist" || stop 24
 [ "$enable" = no ] || /bin/launchctl enable "system/$label" || stop 25
 enabled=$enable

@@ -612,6 +612,33 @@ func TestInstallAfterACut(t *testing.T) {
 	}
 }
 
+// A client that has gone does not keep a script from putting back what was there.
+func TestInstallRestoresAfterACut(t *testing.T) {
+	for name, verb := range map[string]string{"stopping": "bootout", "loading": "bootstrap"} {
+		t.Run(name, func(t *testing.T) {
+			mac, h := start(t, macsim.Mac{})
+			install(t, h, job(), launchctl.Seen{})
+			before := mac.String()
+			mac.Fail(func(argv []string) *macsim.Failure {
+				if argv[0] != "/bin/launchctl" || argv[1] != verb {
+					return nil
+				}
+				mac.Fail(nil)
+				return &macsim.Failure{Cut: macsim.CutAfter}
+			})
+			_, err := launchctl.Install(t.Context(), h, label, text(t, plist.Dict{key("Label", label)}), seen(job()))
+			var lost *remote.LostError
+			if !errors.As(err, &lost) {
+				t.Fatalf("got %v", err)
+			}
+			look(t, h) // writes, so it waits for the script's lock
+			if diff := cmp.Diff(before, mac.String()); diff != "" {
+				t.Errorf("the Mac changed: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestTrouble(t *testing.T) {
 	for name, test := range map[string]struct {
 		behavior *macsim.Job
