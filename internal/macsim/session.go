@@ -90,10 +90,11 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 // run runs the login shell and closes the channel.
 func (s *session) run(interactive bool, command string) {
 	status, ok := s.shell(interactive, command)
-	_ = s.channel.CloseWrite()
 	if ok {
+		// Before the end of the output: a client that has seen that, and has nothing more to send, may close the channel at once.
 		_, _ = s.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
 	}
+	_ = s.channel.CloseWrite()
 	_ = s.channel.Close()
 }
 
