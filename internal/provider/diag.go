@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -43,9 +44,7 @@ func because(err error) string {
 	case errors.As(err, &dial):
 		return unreachable(dial)
 	case errors.As(err, &lost):
-		return fmt.Sprintf("The connection to %s was lost while a step was running there: %v.\n\n"+
-			"Whether that step was finished is unknown. Each step checks everything first and then changes one thing after the other, "+
-			"so that %s works either way. Run plan again: it reads what is there now.", lost.Host, lost.Err, lost.Host)
+		return interrupted(lost)
 	case errors.As(err, &busy):
 		return fmt.Sprintf("Another apply is changing %s: that of %s. This one waited as long as the provider's command_timeout and did nothing there. "+
 			"Run it again when the other has ended.", busy.Host, busy.Holder)
@@ -58,6 +57,16 @@ func because(err error) string {
 		}
 	}
 	return ""
+}
+
+// interrupted explains a step whose end nobody saw.
+func interrupted(lost *remote.LostError) string {
+	lead := fmt.Sprintf("The connection to %s was lost while a step was running there: %v.", lost.Host, lost.Err)
+	if errors.Is(lost.Err, context.DeadlineExceeded) {
+		lead = fmt.Sprintf("%s: %v. The provider's command_timeout sets that time.", lost.Host, lost.Err)
+	}
+	return lead + fmt.Sprintf("\n\nWhether that step was finished is unknown. Each step checks everything first and then changes one thing after "+
+		"the other, so that %s works either way. Run plan again: it reads what is there now.", lost.Host)
 }
 
 // outcomes says what each failure of a script means for the Mac.
@@ -84,6 +93,7 @@ var outcomes = []struct {
 		"See with `launchctl print system/LABEL` what it is doing, then apply again."},
 	{launchctl.ErrNotRestored, "launchd did not load the new job, and when it was given the old file again, it did not load that either. The job is not " +
 		"running; its file is the old one."},
+	{launchctl.ErrStopped, "launchd did not load the new job. The one that it held had no file any more to load it from, so the job is stopped; nothing of ours was left."},
 	{launchctl.ErrLoad, "launchd did not load the job. The job is as it was before. launchd gives the same error for almost anything: " +
 		"see that the program exists, and that the label is not in use elsewhere."},
 }
@@ -130,6 +140,7 @@ func unreachable(dial *remote.DialError) string {
 		remote.StageName: "Check the Mac's address in the provider's hosts.",
 		remote.StageTCP: "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
 			"port and the network in between, such as the tailnet.",
+		remote.StageSSH:     "Something answers there, but not as a Mac's SSH server would. Check the address and the port.",
 		remote.StageHostKey: "Check the provider's host_key and known_hosts_files.",
 		remote.StageAuth: fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has. This should work, without questions:\n\n    %s",
 			dial.User, sshCommand(dial)),
@@ -185,13 +196,13 @@ func found(a *pfctl.Anchor) string {
 }
 
 // explainJob is explain for what was done to a job. The Survey, nil when there is none, is the Mac as found.
-func explainJob(diags *diag.Diagnostics, summary string, err error, mac, label string, s *launchctl.Survey) {
+func explainJob(diags *diag.Diagnostics, at path.Path, summary string, err error, mac, label string, s *launchctl.Survey) {
 	if errors.Is(err, launchctl.ErrChanged) && s != nil {
-		diags.AddAttributeError(path.Root("label"), summary, fmt.Sprintf("Somebody changed the job on %s since this was planned, so nothing was done. %s\n\n"+
+		diags.AddAttributeError(at, summary, fmt.Sprintf("Somebody changed the job on %s since this was planned, so nothing was done. %s\n\n"+
 			"Run plan again to decide with that in view.", mac, foundJob(s.Job(label))))
 		return
 	}
-	explain(diags, path.Root("label"), summary, err)
+	explain(diags, at, summary, err)
 }
 
 // foundJob shows a job as it is on the Mac. Its environment may hold secrets, and is left out by showing nothing of the content

@@ -316,7 +316,7 @@ func (r *launchdaemonResource) apply(ctx context.Context, plan daemon, seen laun
 	}
 	s, err := launchctl.Install(ctx, mac, label, text, seen)
 	if err != nil {
-		explainJob(diags, summary, err, mac.Name(), label, s)
+		explainJob(diags, path.Root("label"), summary, err, mac.Name(), label, s)
 		return false
 	}
 	j := s.Job(label)
@@ -343,7 +343,7 @@ func (r *launchdaemonResource) Delete(ctx context.Context, req resource.DeleteRe
 		return
 	}
 	if s, err := launchctl.Remove(ctx, mac, state.label(), state.seen()); err != nil {
-		explainJob(&resp.Diagnostics, fmt.Sprintf("Unable to Remove launchd Job %q", state.label()), err, mac.Name(), state.label(), s)
+		explainJob(&resp.Diagnostics, path.Root("label"), fmt.Sprintf("Unable to Remove launchd Job %q", state.label()), err, mac.Name(), state.label(), s)
 	}
 }
 

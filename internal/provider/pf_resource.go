@@ -188,7 +188,7 @@ func (r *pfResource) apply(ctx context.Context, plan *pfModel, managed bool, dia
 		return false
 	}
 	if jobs, err := applyBootJob(ctx, mac, plan.AtBoot.ValueBool(), managed); err != nil {
-		explainJob(diags, "Unable to Install the Boot Job of pf", err, mac.Name(), bootLabel, jobs)
+		explainJob(diags, path.Root("host"), "Unable to Install the Boot Job of pf", err, mac.Name(), bootLabel, jobs)
 	}
 	found, err := lookAtPF(ctx, mac)
 	if err != nil {
@@ -205,8 +205,9 @@ func (r *pfResource) apply(ctx context.Context, plan *pfModel, managed bool, dia
 	return true
 }
 
-// applyBootJob installs or removes the boot job, with the Mac's jobs as result as from launchctl.Install. Once the resource exists (managed),
-// whatever stands under the job's label is ours; before, only a job that is just the same, as a forgotten resource leaves it.
+// applyBootJob installs or removes the boot job, with the Mac's jobs as result as from launchctl.Install. Once the resource
+// exists (managed), whatever stands under the job's label is ours; before, only a job that is just the same, as a forgotten
+// resource leaves it.
 func applyBootJob(ctx context.Context, mac *remote.Host, wanted, managed bool) (*launchctl.Survey, error) {
 	var seen launchctl.Seen
 	switch {
@@ -263,7 +264,7 @@ func (r *pfResource) Delete(ctx context.Context, req resource.DeleteRequest, res
 	}
 	// The job first: it would take the reference again at a reboot in between.
 	if jobs, err := applyBootJob(ctx, mac, false, true); err != nil {
-		explainJob(&resp.Diagnostics, "Unable to Remove the Boot Job of pf", err, mac.Name(), bootLabel, jobs)
+		explainJob(&resp.Diagnostics, path.Root("host"), "Unable to Remove the Boot Job of pf", err, mac.Name(), bootLabel, jobs)
 	}
 	if err := pfctl.Release(ctx, mac); err != nil {
 		explain(&resp.Diagnostics, path.Root("host"), "Unable to Release pf", err)
