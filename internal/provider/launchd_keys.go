@@ -33,7 +33,7 @@ var launchdKeys = []launchdKey{
 	{"program_arguments", "ProgramArguments", texts("The argument vector; the first is the program's own name.")},
 	{"run_at_load", "RunAtLoad", boolean("Whether the job is started when it is loaded, so at boot and by apply. Default: `false`.")},
 	{"keep_alive", "KeepAlive", boolean("Whether launchd starts the job again whenever it ends. It implies `run_at_load`. Default: `false`.")},
-	{"start_interval", "StartInterval", seconds("Start the job every so many seconds. Times that fall into the Mac's sleep are lost.")},
+	{"start_interval", "StartInterval", seconds(1, "Start the job every so many seconds. Times that fall into the Mac's sleep are lost.")},
 	{"watch_paths", "WatchPaths", texts("Start the job when one of these paths is changed.")},
 	{"environment_variables", "EnvironmentVariables", schema.MapAttribute{
 		Optional: true, ElementType: types.StringType, MarkdownDescription: "Variables of the job's environment.",
@@ -44,8 +44,9 @@ var launchdKeys = []launchdKey{
 	{"standard_error_path", "StandardErrorPath", text("File that the job's standard error is appended to. Default: `/dev/null`.")},
 	{"user_name", "UserName", text("User that the job runs as. Default: root.")},
 	{"group_name", "GroupName", text("Group that the job runs as. Default: the user's primary group.")},
-	{"throttle_interval", "ThrottleInterval", seconds("The job is not started again within so many seconds of its last start. Default: 10.")},
-	{"exit_timeout", "ExitTimeOut", seconds("How many seconds the job has between SIGTERM and SIGKILL when it is stopped; 0 is for ever. Default: macOS's own (5).")},
+	{"throttle_interval", "ThrottleInterval", seconds(0, "The job is not started again within so many seconds of its last start. Default: 10.")},
+	{"exit_timeout", "ExitTimeOut", seconds(0, "How many seconds the job has between SIGTERM and SIGKILL when it is stopped; "+
+		"0 is for ever. Default: macOS's own (5).")},
 	{"nice", "Nice", schema.Int64Attribute{
 		Optional: true, Validators: []validator.Int64{int64validator.Between(-20, 20)}, MarkdownDescription: "The job's nice(3) value.",
 	}},
@@ -71,8 +72,8 @@ func boolean(description string) schema.Attribute {
 	return schema.BoolAttribute{Optional: true, MarkdownDescription: description}
 }
 
-func seconds(description string) schema.Attribute {
-	return schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(0)}, MarkdownDescription: description}
+func seconds(least int64, description string) schema.Attribute {
+	return schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(least)}, MarkdownDescription: description}
 }
 
 // toPlist is a known attribute's value in a property list; nil for null, which is a key that is not there.

@@ -259,6 +259,7 @@ func withAttributes(t *testing.T, r frameworkresource.Resource, attributes map[s
 func TestLaunchdaemon_refused(t *testing.T) {
 	for name, test := range map[string]struct{ body, want string }{
 		"no-program":  {`  run_at_load = true`, `Missing Program`},
+		"interval-0":  {sleeper + "\n  start_interval = 0", `must be at least 1`},
 		"two-ways":    {fmt.Sprintf("  plist = %q\n  nice = 5", strings.ReplaceAll(wholePlist, "whole", "bad")), `Attribute Beside a Whole Property List`},
 		"other-label": {fmt.Sprintf("  plist = %q", wholePlist), `Other Label`},
 		"json":        {`  plist = "{}"`, `Invalid Property List`},
