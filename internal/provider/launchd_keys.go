@@ -73,7 +73,9 @@ func boolean(description string) schema.Attribute {
 }
 
 func seconds(least int64, description string) schema.Attribute {
-	return schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(least)}, MarkdownDescription: description}
+	return schema.Int64Attribute{
+		Optional: true, Validators: []validator.Int64{int64validator.AtLeast(least)}, MarkdownDescription: description,
+	}
 }
 
 // toPlist is a known attribute's value in a property list; nil for null, which is a key that is not there.
