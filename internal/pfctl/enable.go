@@ -27,12 +27,12 @@ var (
 //go:embed boot.sh
 var BootScript string
 
-// Enable takes a reference that keeps pf enabled, unless ours still counts, and returns pf as it is then.
-func Enable(ctx context.Context, h *remote.Host) (*Survey, error) {
+// Enable takes a reference that keeps pf enabled, unless ours still counts.
+func Enable(ctx context.Context, h *remote.Host) error {
 	if _, err := h.Run(ctx, remote.Cmd{Script: enableScript, Writes: true}); err != nil {
-		return nil, fmt.Errorf("pfctl: %w: %w", ErrEnable, err)
+		return fmt.Errorf("pfctl: %w: %w", ErrEnable, err)
 	}
-	return Look(ctx, h)
+	return nil
 }
 
 // Release gives our reference back. pf stays enabled while somebody else holds one.

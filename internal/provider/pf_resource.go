@@ -183,7 +183,7 @@ func (r *pfResource) apply(ctx context.Context, plan *pfModel, managed bool, dia
 		return false
 	}
 	const summary = "Unable to Enable pf"
-	if _, err := pfctl.Enable(ctx, mac); err != nil {
+	if err := pfctl.Enable(ctx, mac); err != nil {
 		explain(diags, path.Root("host"), summary, err)
 		return false
 	}
