@@ -5,11 +5,13 @@ import (
 	_ "embed"
 	"fmt"
 	"maps"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/macos-fleet/terraform-provider-macos/internal/pf"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
@@ -33,6 +35,12 @@ type Survey struct {
 	main    []string // the main ruleset as loaded: filter rules, then translation
 	anchors map[string]*Anchor
 	daemons []string // the launchd plists in /Library/LaunchDaemons that speak of pfctl, as XML
+
+	// What rules meet there; see Planned.
+	tables         map[string][]string // the addresses in the tables of the main ruleset
+	interfaces     []pf.Interface      // nil: not known
+	ways           []way
+	client, server netip.AddrPort // the ends of our connection; zero: not known
 }
 
 // Anchor is one anchor of a Mac, as found.
@@ -48,7 +56,7 @@ type Anchor struct {
 	booted   Rules  // what it would load to at boot, with the optimizer, which macOS does not turn off there
 	Link     bool   // its path is a symbolic link, whatever that leads to
 
-	tables map[string][]string // the addresses in its tables, if its file speaks of tables
+	tables map[string][]string // the addresses in its tables
 	Loaded []string            // what the kernel holds, as -sr and -sn print it; empty also when it knows no such anchor
 }
 
@@ -204,12 +212,21 @@ func parseSurvey(records []remote.Record) *Survey {
 		case "link":
 			anchor(nameOf(r.Args)).Link = true
 		case "table":
-			table, file, _ := strings.Cut(r.Args, " ")
-			a := anchor(nameOf(file))
-			if a.tables == nil {
-				a.tables = map[string][]string{}
+			table, name, _ := strings.Cut(r.Args, " ")
+			tables := &s.tables
+			if name != "" {
+				tables = &anchor(name).tables
 			}
-			a.tables[table] = strings.Fields(strings.ReplaceAll(string(r.Body), "! ", "!"))
+			if *tables == nil {
+				*tables = map[string][]string{}
+			}
+			(*tables)[table] = strings.Fields(strings.ReplaceAll(strings.Join(rulesOf(r.Body), "\n"), "! ", "!"))
+		case "path":
+			s.client, s.server = pathOf(r.Args)
+		case "interfaces":
+			s.interfaces = interfacesOf(r.Body)
+		case "routes":
+			s.ways = waysOf(r.Body)
 		}
 	}
 	s.Held = token != "" && slices.Contains(tokens, token)

@@ -1,6 +1,15 @@
-# What pf looks like: with arguments the anchors of these names only, without arguments all of them.
+# What pf looks like: with arguments the anchors of these names only, without arguments all of them, and what their rules meet.
 # pfctl's show commands exit with 0 when they fail, and say why on stderr: so both streams are kept.
 show() { /sbin/pfctl -q "$@" 2>&1; }
+# tables NAME [-a NAME]: the tables of an anchor and their addresses; those of the main ruleset for "".
+tables() {
+	of=$1
+	shift
+	/sbin/pfctl -q "$@" -s Tables 2>/dev/null | while IFS= read -r table; do
+		say table "$table" "$of"
+		show "$@" -t "$table" -T show
+	done
+}
 
 say info
 show -s info
@@ -21,6 +30,13 @@ if [ -f /etc/pf.conf ]; then
 fi
 
 if [ $# -eq 0 ]; then
+	# shellcheck disable=SC2154 # serve.sh sets $client: the ends of this connection, as sshd sees them
+	say path "$client"
+	say interfaces
+	/sbin/ifconfig -a
+	say routes
+	/usr/sbin/netstat -rn | /usr/bin/grep -e '^Internet' -e '^default ' -e '^[0-9a-f.:]*/[123] '
+	tables ''
 	for plist in /Library/LaunchDaemons/*.plist; do
 		if /usr/bin/grep -q pfctl "$plist" 2>/dev/null; then
 			say daemon "$plist"
@@ -34,9 +50,9 @@ anchor() {
 	show -a "$1" -s rules
 	say nat "$1"
 	show -a "$1" -s nat
+	tables "$1" -a "$1"
 }
-# file PATH: the file of an anchor, what it would load to with and without pfctl's optimizer (which is on at boot), and the
-# content of the anchor's tables, if the file speaks of any.
+# file PATH: the file of an anchor, and what it would load to with and without pfctl's optimizer, which is on at boot.
 file() {
 	if [ -L "$1" ]; then
 		say link "$1"
@@ -49,12 +65,6 @@ file() {
 	show -o none -nv -a macos-fleet -f "$1"
 	say boots "$1"
 	show -nv -a macos-fleet -f "$1"
-	/usr/bin/grep -q table "$1" || return 0
-	name=$(printf %s "${1##*/}" | /usr/bin/tr : /)
-	show -a "$name" -s Tables | while IFS= read -r table; do
-		say table "$table $1"
-		show -a "$name" -t "$table" -T show
-	done
 }
 if [ $# -gt 0 ]; then
 	for name; do
