@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/pf"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
@@ -41,6 +42,9 @@ type Survey struct {
 	interfaces     []pf.Interface      // nil: not known
 	ways           []way
 	client, server netip.AddrPort // the ends of our connection; zero: not known
+
+	once sync.Once
+	made *world // see world
 }
 
 // Anchor is one anchor of a Mac, as found.

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
+	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
@@ -124,6 +125,8 @@ type inventory struct {
 	open     bool                    // `hosts` or `host` is not known yet: there may be others
 	macs     map[string]*remote.Host // a nil Host is one that is not known yet how to reach
 	fallback types.String            // the Mac of resources without `host`; null: there is none
+
+	planned map[string]*pfctl.Planned // what the plans of this run have in mind, for each Mac
 }
 
 // newInventory makes the Macs of the provider block. It dials none.
@@ -163,6 +166,10 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 		if !config.Hosts.IsUnknown() { // otherwise it may say how to reach this Mac
 			inv.macs[name] = newHost(name, inv.fallback, defaults, path.Root("host"), diags)
 		}
+	}
+	inv.planned = map[string]*pfctl.Planned{}
+	for name := range inv.macs {
+		inv.planned[name] = new(pfctl.Planned)
 	}
 	return inv
 }

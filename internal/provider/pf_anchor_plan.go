@@ -1,16 +1,128 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 )
 
 // This file is what a plan of macos_pf_anchor says: errors that end it, and warnings that a user should read before agreeing.
+
+// ModifyPlan asks the Mac what would happen: whether pfctl takes the rules and what they load to, whether the anchor is free
+// to be created, and whether the main ruleset has to be loaded.
+func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() {
+		r.planRemoval(ctx, req.State, &resp.Diagnostics)
+		return
+	}
+	r.planHost(ctx, req.Config, req.State, resp)
+	var plan, state pfAnchorModel
+	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
+	creates := req.State.Raw.IsNull()
+	if !creates {
+		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	}
+	if resp.Diagnostics.HasError() || plan.Name.IsUnknown() {
+		return
+	}
+	creates = creates || !plan.Name.Equal(state.Name) || !plan.Host.Equal(state.Host)
+	name := plan.Name.ValueString()
+	plan.File, plan.Drift = types.StringValue(pfctl.FileOf(name)), stringList(nil)
+	plan.LoadedRules, plan.PFEnabled = types.ListUnknown(types.StringType), types.BoolUnknown()
+	defer func() { resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...) }()
+
+	mac := r.mac(plan.Host, &resp.Diagnostics)
+	if mac == nil || plan.Rules.IsUnknown() {
+		return
+	}
+	summary := fmt.Sprintf("Unable to Plan pf Anchor %q", name)
+	s, err := pfctl.Look(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), summary, err)
+		return
+	}
+	if conf := confTrouble(s, mac.Name()); conf != nil {
+		resp.Diagnostics.Append(conf)
+	}
+	a := s.Anchor(name)
+	if a.Link {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("The File of pf Anchor %q Is a Symbolic Link", name),
+			fmt.Sprintf("%s on %s is a link to somewhere else. It is not followed and not replaced: remove it, or choose another name.", a.File, mac.Name()))
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	want := a.Expected
+	if !a.Exists || a.Text != pfctl.Terminated(plan.Rules.ValueString()) {
+		if want, err = pfctl.Check(ctx, mac, name, plan.Rules.ValueString()); err != nil {
+			explain(&resp.Diagnostics, path.Root("host"), summary, err)
+			return
+		}
+	}
+	if refused(&resp.Diagnostics, mac.Name(), plan.Rules.ValueString(), want); resp.Diagnostics.HasError() {
+		return
+	}
+	if twin := s.Twin(name); creates && twin != "" {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("pf Anchor %q Exists as %q", name, twin),
+			fmt.Sprintf("%s on %s is the file of both, because the Mac's file system does not tell upper from lower case.", a.File, mac.Name()))
+		return
+	}
+	if creates && !adoptable(a, plan.Rules.ValueString(), want) {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("pf Anchor %q Exists", name),
+			fmt.Sprintf("On %s there is such an anchor, and it is not what this configuration wants. It is not taken over silently.\n\n%s\n\n"+
+				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s/%s'", mac.Name(), found(a), mac.Name(), name))
+		return
+	}
+
+	switch change := s.Plan(name, want); {
+	case !change.Kernel:
+		plan.LoadedRules = stringList(a.Loaded)
+	case want.Exact:
+		plan.LoadedRules = stringList(want.Lines)
+	}
+	if !creates {
+		plan.PFEnabled = state.PFEnabled // as it was read; that macos_pf may change it in the same apply is seen by the next
+	}
+	warn(&resp.Diagnostics, s, mac.Name(), name, want, creates)
+	intents := []pfctl.Intent{{
+		Anchor: name, Text: plan.Rules.ValueString(), Want: want, Pass: flows(plan.MustPass), Block: flows(plan.MustBlock),
+		Demands: creates || !plan.MustPass.Equal(state.MustPass) || !plan.MustBlock.Equal(state.MustBlock), Forced: plan.AllowLockout.ValueBool(),
+	}}
+	if old := state.Name.ValueString(); old != "" && old != name && plan.Host.Equal(state.Host) {
+		intents = append(intents, pfctl.Intent{Anchor: old, Gone: true})
+	}
+	r.forecast(&resp.Diagnostics, mac, s, subject{
+		what: fmt.Sprintf("pf Anchor %q", name), at: path.Root("rules"), forced: plan.AllowLockout.ValueBool(),
+	}, intents...)
+}
+
+// planRemoval says what the end of the anchor would do. What keeps it from being known is no reason to keep the anchor.
+func (r *pfAnchorResource) planRemoval(ctx context.Context, state tfsdk.State, diags *diag.Diagnostics) {
+	var old pfAnchorModel
+	if diags.Append(state.Get(ctx, &old)...); diags.HasError() || r.inventory == nil {
+		return
+	}
+	name := old.Name.ValueString()
+	about := subject{what: fmt.Sprintf("Removing pf Anchor %q", name), gone: true, forced: old.AllowLockout.ValueBool()}
+	mac := r.inventory.macs[old.Host.ValueString()]
+	if mac == nil {
+		return
+	}
+	s, err := pfctl.Look(ctx, mac)
+	if err != nil {
+		diags.AddWarning(fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, mac.Name()), because(err))
+		return
+	}
+	r.forecast(diags, mac, s, about, pfctl.Intent{Anchor: name, Gone: true, Forced: about.forced})
+}
 
 // refused turns what pfctl would not take, or would take and ignore, into errors at `rules`.
 func refused(diags *diag.Diagnostics, mac, rules string, want pfctl.Rules) {

@@ -30,13 +30,16 @@ var (
 type pfAnchorResource struct{ onMac }
 
 type pfAnchorModel struct {
-	Host        types.String `tfsdk:"host"`
-	Name        types.String `tfsdk:"name"`
-	Rules       types.String `tfsdk:"rules"`
-	File        types.String `tfsdk:"file"`
-	LoadedRules types.List   `tfsdk:"loaded_rules"`
-	PFEnabled   types.Bool   `tfsdk:"pf_enabled"`
-	Drift       types.List   `tfsdk:"drift"`
+	Host         types.String `tfsdk:"host"`
+	Name         types.String `tfsdk:"name"`
+	Rules        types.String `tfsdk:"rules"`
+	MustPass     types.List   `tfsdk:"must_pass"`
+	MustBlock    types.List   `tfsdk:"must_block"`
+	AllowLockout types.Bool   `tfsdk:"allow_lockout"`
+	File         types.String `tfsdk:"file"`
+	LoadedRules  types.List   `tfsdk:"loaded_rules"`
+	PFEnabled    types.Bool   `tfsdk:"pf_enabled"`
+	Drift        types.List   `tfsdk:"drift"`
 }
 
 // seen is what the state knows of the anchor, for the Mac to compare with.
@@ -97,6 +100,10 @@ func (r *pfAnchorResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 					"newline at the end if there is none. Every plan that changes them has the Mac's own pfctl read them first. " +
 					"Options (`set ...`) and anchors with a body in braces are refused, since they have no effect inside an anchor.",
 			},
+			"must_pass": flowsAttribute("that must pass: a plan that changes rules of the Mac is refused if the Mac's whole ruleset, as it would be then, " +
+				"blocks any of them, in either direction"),
+			"must_block":    flowsAttribute("that must not pass: a plan that changes rules of the Mac is refused if any of them would get through"),
+			"allow_lockout": lockoutAttribute(),
 			"file": schema.StringAttribute{
 				Computed:            true,
 				MarkdownDescription: "Path of the file with the rules on the Mac.",
@@ -118,83 +125,6 @@ func (r *pfAnchorResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 
 func (r *pfAnchorResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identityOf("name", "Name of the anchor.")
-}
-
-// ModifyPlan asks the Mac what would happen: whether pfctl takes the rules and what they load to, whether the anchor is free
-// to be created, and whether the main ruleset has to be loaded.
-func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.Plan.Raw.IsNull() {
-		return
-	}
-	r.planHost(ctx, req.Config, req.State, resp)
-	var plan, state pfAnchorModel
-	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
-	creates := req.State.Raw.IsNull()
-	if !creates {
-		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	}
-	if resp.Diagnostics.HasError() || plan.Name.IsUnknown() {
-		return
-	}
-	creates = creates || !plan.Name.Equal(state.Name) || !plan.Host.Equal(state.Host)
-	name := plan.Name.ValueString()
-	plan.File, plan.Drift = types.StringValue(pfctl.FileOf(name)), stringList(nil)
-	plan.LoadedRules, plan.PFEnabled = types.ListUnknown(types.StringType), types.BoolUnknown()
-	defer func() { resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...) }()
-
-	mac := r.mac(plan.Host, &resp.Diagnostics)
-	if mac == nil || plan.Rules.IsUnknown() {
-		return
-	}
-	summary := fmt.Sprintf("Unable to Plan pf Anchor %q", name)
-	s, err := pfctl.Look(ctx, mac)
-	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), summary, err)
-		return
-	}
-	if conf := confTrouble(s, mac.Name()); conf != nil {
-		resp.Diagnostics.Append(conf)
-	}
-	a := s.Anchor(name)
-	if a.Link {
-		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("The File of pf Anchor %q Is a Symbolic Link", name),
-			fmt.Sprintf("%s on %s is a link to somewhere else. It is not followed and not replaced: remove it, or choose another name.", a.File, mac.Name()))
-	}
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	want := a.Expected
-	if !a.Exists || a.Text != pfctl.Terminated(plan.Rules.ValueString()) {
-		if want, err = pfctl.Check(ctx, mac, name, plan.Rules.ValueString()); err != nil {
-			explain(&resp.Diagnostics, path.Root("host"), summary, err)
-			return
-		}
-	}
-	if refused(&resp.Diagnostics, mac.Name(), plan.Rules.ValueString(), want); resp.Diagnostics.HasError() {
-		return
-	}
-	if twin := s.Twin(name); creates && twin != "" {
-		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("pf Anchor %q Exists as %q", name, twin),
-			fmt.Sprintf("%s on %s is the file of both, because the Mac's file system does not tell upper from lower case.", a.File, mac.Name()))
-		return
-	}
-	if creates && !adoptable(a, plan.Rules.ValueString(), want) {
-		resp.Diagnostics.AddAttributeError(path.Root("name"), fmt.Sprintf("pf Anchor %q Exists", name),
-			fmt.Sprintf("On %s there is such an anchor, and it is not what this configuration wants. It is not taken over silently.\n\n%s\n\n"+
-				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s/%s'", mac.Name(), found(a), mac.Name(), name))
-		return
-	}
-
-	switch change := s.Plan(name, want); {
-	case !change.Kernel:
-		plan.LoadedRules = stringList(a.Loaded)
-	case want.Exact:
-		plan.LoadedRules = stringList(want.Lines)
-	}
-	if !creates {
-		plan.PFEnabled = state.PFEnabled // as it was read; that macos_pf may change it in the same apply is seen by the next
-	}
-	warn(&resp.Diagnostics, s, mac.Name(), name, want, creates)
 }
 
 func (r *pfAnchorResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {

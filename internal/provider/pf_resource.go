@@ -30,10 +30,11 @@ var (
 type pfResource struct{ onMac }
 
 type pfModel struct {
-	Host    types.String `tfsdk:"host"`
-	AtBoot  types.Bool   `tfsdk:"at_boot"`
-	Enabled types.Bool   `tfsdk:"enabled"`
-	Drift   types.List   `tfsdk:"drift"`
+	Host         types.String `tfsdk:"host"`
+	AtBoot       types.Bool   `tfsdk:"at_boot"`
+	AllowLockout types.Bool   `tfsdk:"allow_lockout"`
+	Enabled      types.Bool   `tfsdk:"enabled"`
+	Drift        types.List   `tfsdk:"drift"`
 }
 
 // bootLabel is the label of the job that at_boot stands for.
@@ -105,6 +106,7 @@ func (r *pfResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *r
 				MarkdownDescription: "Whether a launchd job, `" + bootLabel + "`, takes the reference again at boot, and loads the anchors under " +
 					"`com.apple/` that `macos_pf_anchor` manages (those of other names are loaded by lines in `/etc/pf.conf`). Default: `true`.",
 			},
+			"allow_lockout": lockoutAttribute(),
 			"enabled": schema.BoolAttribute{
 				Computed:            true,
 				MarkdownDescription: "Whether pf is enabled.",
@@ -118,7 +120,7 @@ func (r *pfResource) IdentitySchema(_ context.Context, _ resource.IdentitySchema
 	resp.IdentitySchema = identityschema.Schema{Attributes: map[string]identityschema.Attribute{"host": hostIdentity}}
 }
 
-// ModifyPlan foretells an enabled pf, and asks the Mac whether the boot job's label is free.
+// ModifyPlan foretells an enabled pf, and asks the Mac whether the rules that are there then let us in and the boot job's label is free.
 func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.Plan.Raw.IsNull() {
 		return
@@ -137,13 +139,18 @@ func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 	plan.Enabled, plan.Drift = types.BoolValue(true), stringList(nil)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 	mac := r.mac(plan.Host, &resp.Diagnostics)
-	if mac == nil || !creates {
+	if mac == nil || !creates && state.Enabled.ValueBool() {
 		return
 	}
 	found, err := lookAtPF(ctx, mac)
 	if err != nil {
 		explain(&resp.Diagnostics, path.Root("host"), "Unable to Plan pf", err)
-	} else if !found.job.Gone() && !found.job.Adoptable(bootJob) {
+		return
+	}
+	r.forecast(&resp.Diagnostics, mac, found.pf, subject{
+		what: "Enabling pf", at: path.Root("host"), forced: plan.AllowLockout.ValueBool(),
+	}, pfctl.Intent{Forced: plan.AllowLockout.ValueBool()})
+	if creates && !found.job.Gone() && !found.job.Adoptable(bootJob) {
 		resp.Diagnostics.AddAttributeError(path.Root("at_boot"), fmt.Sprintf("launchd Job %q Exists", bootLabel),
 			fmt.Sprintf("On %s there is such a job, and it is not the one that at_boot installs. It is not taken over silently.\n\n%s\n\n"+
 				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s'", mac.Name(), foundJob(found.job), mac.Name()))
