@@ -30,14 +30,17 @@ var layers = []layer{
 		"internal/provider", "github.com/hashicorp/terraform-plugin-framework",
 	}},
 	{"internal/provider", "what users see: the one package that speaks to Terraform, and that says anything to people", []string{
-		"internal/pfctl", "internal/launchctl", "internal/remote", "internal/pf", "internal/plist",
+		"internal/pfctl", "internal/launchctl", "internal/watchdog", "internal/remote", "internal/pf", "internal/plist",
 		"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-framework-validators",
 		"github.com/hashicorp/terraform-plugin-log", "github.com/hashicorp/terraform-plugin-go",
 	}},
-	{"internal/pfctl", "pf on one Mac: it has a Mac to run scripts on, and knows no other", []string{"internal/remote", "internal/pf"}},
-	{"internal/launchctl", "launchd on one Mac: it has a Mac to run scripts on, and knows no other", []string{
-		"internal/remote", "internal/plist",
+	{"internal/pfctl", "pf on one Mac: it has a Mac to run scripts on, and knows no other", []string{
+		"internal/watchdog", "internal/remote", "internal/pf",
 	}},
+	{"internal/launchctl", "launchd on one Mac: it has a Mac to run scripts on, and knows no other", []string{
+		"internal/watchdog", "internal/remote", "internal/plist",
+	}},
+	{"internal/watchdog", "the undoing of what cuts a Mac off: it does not know what that is", []string{"internal/remote", "internal/plist"}},
 	{"internal/remote", "the wire: it carries scripts, and does not know what for", []string{
 		"golang.org/x/crypto", "github.com/skeema/knownhosts",
 	}},

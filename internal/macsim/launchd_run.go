@@ -7,8 +7,8 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
 
-// settle is how long, in the world, launchd waits for a program that it really runs, so that a short one has done its work when the
-// command that started it returns. (On a real Mac nothing waits; there, though, nobody writes down what is there a
+// settle is how long, in the world, launchd waits at most for a program that it really runs to end or to sleep, so that a short one has
+// done its work when the command that started it returns. (On a real Mac nothing waits; there, though, nobody writes down what is there a
 // millisecond later.)
 const settle = time.Second
 
@@ -60,7 +60,7 @@ func (l *launchdState) run(j *job, pid int) {
 	for _, e := range j.environment() {
 		env[e.Key], _ = e.Value.(string)
 	}
-	wait := l.mac.spawn(j.argv(), env, j.word("StandardOutPath"), j.word("StandardErrorPath"))
+	wait, rests := l.mac.spawn(j.argv(), env, j.word("StandardOutPath"), j.word("StandardErrorPath"))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -73,6 +73,7 @@ func (l *launchdState) run(j *job, pid int) {
 	}()
 	select {
 	case <-ended:
+	case <-rests:
 	case <-time.After(settle):
 	}
 }

@@ -282,8 +282,8 @@ func (m *Mac) Run(ctx context.Context, script string, args ...string) (stdout, s
 
 // spawn starts a program as root in the background, as launchd does: in the folder /, with nothing on stdin, and with stdout and
 // stderr appended to the files of these names, /dev/null if "". wait returns its exit status when it has ended: 127 when it does
-// not exist. It ends at shutdown at the latest.
-func (m *Mac) spawn(argv []string, env map[string]string, stdout, stderr string) (wait func() int) {
+// not exist. It ends at shutdown at the latest. Rests is closed when it sleeps for the first time.
+func (m *Mac) spawn(argv []string, env map[string]string, stdout, stderr string) (wait func() int, rests <-chan struct{}) {
 	p := m.process(rootCred.uid, argv)
 	p.Dir = "/"
 	p.environ = environ{"PATH": defaultPath}
@@ -292,10 +292,10 @@ func (m *Mac) spawn(argv []string, env map[string]string, stdout, stderr string)
 	}
 	p.Env = p.environ.get
 	p.Stdout, p.Stderr = m.appendTo(stdout), m.appendTo(stderr)
-	done, status := make(chan struct{}), 127
-	ctx := m.running()
+	done, resting, status := make(chan struct{}), make(chan struct{}), 127
+	ctx := context.WithValue(m.running(), restsKey{}, sync.OnceFunc(func() { close(resting) }))
 	if !m.enter(ctx) {
-		return func() int { return 9 }
+		return func() int { return 9 }, nil
 	}
 	go func() {
 		defer m.work.Done()
@@ -305,8 +305,11 @@ func (m *Mac) spawn(argv []string, env map[string]string, stdout, stderr string)
 			status = m.start(ctx, path, p)
 		}
 	}()
-	return func() int { <-done; return status }
+	return func() int { <-done; return status }, resting
 }
+
+// restsKey is in the context of what launchd runs: a func() to be called when it sleeps.
+type restsKey struct{}
 
 // appendTo opens a log file as launchd does.
 func (m *Mac) appendTo(path string) io.Writer {

@@ -488,7 +488,7 @@ func TestClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wait := m.spawn([]string{"/bin/sh", "-c", "while :; do sleep 0.1; done"}, nil, "/tmp/log", "")
+	wait, _ := m.spawn([]string{"/bin/sh", "-c", "while :; do sleep 0.1; done"}, nil, "/tmp/log", "")
 	waitFor(t, m, "/tmp/begun")
 	m.Close()
 	if status := wait(); status == 0 {

@@ -92,6 +92,9 @@ func sleep(ctx context.Context, m *Mac, p *process) int {
 	if len(p.Args) < 2 {
 		return p.usage("sleep number[unit] [...]\nUnit can be 's' (seconds, the default), m (minutes), h (hours), or d (days).", 1)
 	}
+	if rests, ok := ctx.Value(restsKey{}).(func()); ok {
+		rests()
+	}
 	select {
 	case <-time.After(m.realTime(total)):
 		return 0

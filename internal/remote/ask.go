@@ -67,8 +67,9 @@ func (h *Host) answered(name string, a *answer, value any, err error) {
 	close(a.done)
 }
 
-// forget drops every answer, also those under way: they may be about the time before a write.
-func (h *Host) forget() {
+// Forget drops every answer, also those under way: they may be about the time before a write. Run does so for scripts that write;
+// what changes the Mac in other ways, as a job of its own, is followed by this.
+func (h *Host) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answers = nil

@@ -49,8 +49,8 @@ func TestAskForgets(t *testing.T) {
 	if a, b := ask(nothing), ask(nothing); a != 1 || b != 1 {
 		t.Errorf("got %d and %d, want the first answer twice", a, b)
 	}
-	h.forget()
-	if got := ask(h.forget); got != 2 {
+	h.Forget()
+	if got := ask(h.Forget); got != 2 {
 		t.Errorf("got %d after a write, want 2", got)
 	}
 	if got := ask(nothing); got != 3 {

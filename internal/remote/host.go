@@ -23,6 +23,7 @@ type Host struct {
 
 	mu      sync.Mutex // guards what follows
 	answers map[string]*answer
+	waiting map[string][]*waiter // see Together
 }
 
 // NewHost returns the Mac that t reaches. Nothing is dialled before the first script.
@@ -32,6 +33,13 @@ func NewHost(t Target) *Host {
 
 // Name is what the user calls this Mac.
 func (h *Host) Name() string { return h.target.name() }
+
+// Target says how the Mac is reached, with the defaults filled in.
+func (h *Host) Target() Target {
+	t := h.target
+	t.ConnectTimeout, t.CommandTimeout, t.ConfirmTimeout = t.connectTimeout(), t.commandTimeout(), t.confirmTimeout()
+	return t
+}
 
 // Cmd is a script to run as root on a Mac.
 type Cmd struct {
@@ -75,7 +83,7 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 		return Result{}, err
 	}
 	if c.Writes {
-		defer h.forget()
+		defer h.Forget()
 	}
 	patience, pause := time.Now().Add(h.target.commandTimeout()), 50*time.Millisecond
 	for again := false; ; again = true {
@@ -140,6 +148,30 @@ func (h *Host) Close() {
 	h.disconnect()
 }
 
+// Reconnect dials the Mac anew, which proves that it still lets this machine in, as a connection that is open does not: pf keeps
+// those alive by their state. When the new connection answers, it takes the old one's place. Otherwise the old one stays, and
+// nothing is remembered of the failure. Errors are *DialError.
+func (h *Host) Reconnect(ctx context.Context) error {
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	fresh, err := h.open(ctx)
+	if err != nil {
+		return err
+	}
+	if old := h.shell; old != nil && old.path == fresh.path && fresh.path != "unknown" {
+		_ = fresh.client.Close()
+		return &DialError{Host: h.Name(), Addr: h.target.addr(), User: h.target.User, Stage: StageTCP, Err: errors.New(
+			"the new connection is the old one: the Mac sees both come from " + fresh.path)}
+	}
+	h.disconnect()
+	h.shell, h.failed = fresh, nil
+	return nil
+}
+
 // connect makes sure that there is a shell. That a Mac could not be reached is remembered for as long as reaching it
 // may take, so that its resources do not each wait for the same silence. The caller holds the turn.
 func (h *Host) connect(ctx context.Context) error {
@@ -154,15 +186,7 @@ func (h *Host) connect(ctx context.Context) error {
 	if h.failed != nil && time.Since(h.failedAt) < h.target.connectTimeout() {
 		return h.failed
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.target.connectTimeout())
-	defer cancel()
-	client, err := dial(ctx, h.target)
-	if err == nil {
-		h.shell, err = openShell(ctx, client, h.target)
-		if err != nil {
-			_ = client.Close()
-		}
-	}
+	shell, err := h.open(ctx)
 	if err != nil {
 		h.shell = nil
 		if h.failed = nil; !errors.Is(ctx.Err(), context.Canceled) {
@@ -170,9 +194,25 @@ func (h *Host) connect(ctx context.Context) error {
 		}
 		return err
 	}
-	h.failed = nil
-	go keepAlive(client, h.shell.gone)
+	h.shell, h.failed = shell, nil
 	return nil
+}
+
+// open dials the Mac and starts a shell there.
+func (h *Host) open(ctx context.Context) (*shell, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.target.connectTimeout())
+	defer cancel()
+	client, err := dial(ctx, h.target)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openShell(ctx, client, h.target)
+	if err != nil {
+		_ = client.Close()
+		return nil, err
+	}
+	go keepAlive(client, s.gone)
+	return s, nil
 }
 
 // exchange runs c within the time that it has. After an error the connection is gone. The caller holds the turn.

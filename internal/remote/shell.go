@@ -38,6 +38,7 @@ type shell struct {
 	stdout  *bufio.Reader
 	stderr  *bufio.Reader
 	mark    string
+	path    string        // the connection as the Mac sees it: client address and port, server address and port; "unknown" when it does not say
 	gone    chan struct{} // closed when the connection has ended
 }
 
@@ -95,10 +96,11 @@ func (s *shell) awaitReady(failed func(Stage, error) (*shell, error)) (*shell, e
 	for {
 		line, err := s.stdout.ReadString('\n')
 		if ready, ok := strings.CutPrefix(line, s.mark+" ready "); ok {
-			system, _, _ := strings.Cut(strings.TrimSpace(ready), " ")
-			if system != "Darwin" {
-				return failed(StageShell, fmt.Errorf("this is not a Mac: uname says %q", system))
+			said := strings.SplitN(strings.TrimSpace(ready), " ", 3) // uname, the version of macOS, the path
+			if said[0] != "Darwin" {
+				return failed(StageShell, fmt.Errorf("this is not a Mac: uname says %q", said[0]))
 			}
+			s.path = said[len(said)-1]
 			return s, nil
 		}
 		if err != nil {

@@ -36,6 +36,11 @@ type Target struct {
 
 	ConnectTimeout time.Duration // from the name look-up until the root shell answers; 0: 10 s
 	CommandTimeout time.Duration // one script; 0: 2 min
+
+	// ConfirmTimeout is within which time a new connection must confirm a change that could cut the Mac off, before the Mac
+	// undoes it; 0: 1 min. SettleTime is after which time a second connection must confirm it again, for changes whose damage
+	// shows late; 0: none need to.
+	ConfirmTimeout, SettleTime time.Duration
 }
 
 func (t Target) name() string {
@@ -65,4 +70,11 @@ func (t Target) commandTimeout() time.Duration {
 		return t.CommandTimeout
 	}
 	return 2 * time.Minute
+}
+
+func (t Target) confirmTimeout() time.Duration {
+	if t.ConfirmTimeout > 0 {
+		return t.ConfirmTimeout
+	}
+	return time.Minute
 }

@@ -1,0 +1,24 @@
+# tell.sh FOLDER LABEL WORD SECONDS STATES ...: give the watchdog in FOLDER the WORD, unless that is wait, and say what state it comes to
+# that is none of STATES, within SECONDS. What follows this script is run when the changes were kept, with the rest of the arguments.
+folder=$1 label=$2 word=$3 limit=$(($(/bin/date +%s) + $4)) states=$5
+shift 5
+# shellcheck disable=SC2154 # serve.sh sets $client
+if [ -d "$folder" ] && [ "$word" != wait ]; then
+	printf '%s\n' "$client" >"$folder/$word.new" && /bin/mv -f "$folder/$word.new" "$folder/$word"
+fi
+while :; do
+	state=gone cause=
+	if [ -f "$folder/state" ]; then read -r state cause <"$folder/state"; fi
+	case " $states " in *" $state "*) ;; *) break ;; esac
+	[ "$(/bin/date +%s)" -lt "$limit" ] || break
+	/bin/sleep 0.1
+done
+say state "$state" "$cause"
+say log
+/bin/cat "$folder/log" 2>/dev/null
+case $state in kept | undone | stuck)
+	: >"$folder/seen"
+	while [ "$(/bin/date +%s)" -lt "$((limit + 10))" ] && /bin/launchctl print "system/$label" >/dev/null 2>&1; do /bin/sleep 0.1; done
+	;;
+esac
+[ "$state" = kept ] || exit 0
