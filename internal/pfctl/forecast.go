@@ -142,12 +142,12 @@ func (j *judgement) judge(others, intents []Intent) {
 
 // demands looks at what an intent demands: absolutely, or only if it held before.
 func (j *judgement) demands(in Intent, absolute bool) {
-	name := fmt.Sprintf(" of anchor %q", in.Anchor)
+	flowIn := func(list string) string { return fmt.Sprintf("a flow in %s of anchor %q", list, in.Anchor) }
 	for _, f := range in.Pass {
-		j.look(need{what: "must_pass" + name, flow: f, kind: Cut, demanded: true, absolute: absolute})
+		j.look(need{what: flowIn("must_pass"), flow: f, kind: Cut, demanded: true, absolute: absolute})
 	}
 	for _, f := range in.Block {
-		j.look(need{what: "must_block" + name, flow: f, kind: Leak, demanded: true, absolute: absolute})
+		j.look(need{what: flowIn("must_block"), flow: f, kind: Leak, demanded: true, absolute: absolute})
 	}
 }
 

@@ -54,7 +54,7 @@ var (
 	tailscale = []service{
 		{"Tailscale's coordination server", tcp, 0, 443, both("192.200.0.101", "2606:b740:49::101")},
 		{"a relay of Tailscale (DERP)", tcp, 0, 443, both("199.38.181.104", "2607:f740:f::bc")},
-		{"a Mac's peers in the tailnet (WireGuard)", udp, 41641, 41641, both("79.192.0.1", "2003:c0::1")},
+		{"the Mac's peers in the tailnet (WireGuard)", udp, 41641, 41641, both("79.192.0.1", "2003:c0::1")},
 	}
 	tailnets = []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fd7a:115c:a1e0::/48")}
 )

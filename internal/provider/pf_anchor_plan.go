@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -39,6 +40,9 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	plan.LoadedRules, plan.PFEnabled = types.ListUnknown(types.StringType), types.BoolUnknown()
 	defer func() { resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...) }()
 
+	if !state.Host.IsNull() && !plan.Host.IsUnknown() && !plan.Host.Equal(state.Host) {
+		r.planRemoval(ctx, req.State, &resp.Diagnostics) // from the other Mac
+	}
 	mac := r.mac(plan.Host, &resp.Diagnostics)
 	if mac == nil || plan.Rules.IsUnknown() {
 		return
@@ -96,32 +100,36 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		Anchor: name, Text: plan.Rules.ValueString(), Want: want, Pass: flows(plan.MustPass), Block: flows(plan.MustBlock),
 		Demands: creates || !plan.MustPass.Equal(state.MustPass) || !plan.MustBlock.Equal(state.MustBlock), Forced: plan.AllowLockout.ValueBool(),
 	}}
-	if old := state.Name.ValueString(); old != "" && old != name && plan.Host.Equal(state.Host) {
-		intents = append(intents, pfctl.Intent{Anchor: old, Gone: true})
+	planned := r.inventory.planned[mac.Name()]
+	old := pfctl.Intent{Anchor: state.Name.ValueString(), Gone: true}
+	renamed := old.Anchor != "" && old.Anchor != name && plan.Host.Equal(state.Host)
+	if renamed {
+		intents = append(intents, old)
 	}
-	r.forecast(&resp.Diagnostics, mac, s, subject{
-		what: fmt.Sprintf("pf Anchor %q", name), at: path.Root("rules"), forced: plan.AllowLockout.ValueBool(),
-	}, intents...)
+	about := changing(fmt.Sprintf("pf Anchor %q", name), mac, path.Root("rules"), plan.AllowLockout)
+	foretell(&resp.Diagnostics, about, planned.Judge(s, intents...))
+	if renamed {
+		foretell(&resp.Diagnostics, replacing(old.Anchor, mac), new(pfctl.Planned).Judge(s, old))
+	}
 }
 
-// planRemoval says what the end of the anchor would do. What keeps it from being known is no reason to keep the anchor.
+// planRemoval says what the end of the anchor would do. If that cannot be known, it is no reason to keep the anchor.
 func (r *pfAnchorResource) planRemoval(ctx context.Context, state tfsdk.State, diags *diag.Diagnostics) {
 	var old pfAnchorModel
 	if diags.Append(state.Get(ctx, &old)...); diags.HasError() || r.inventory == nil {
 		return
 	}
-	name := old.Name.ValueString()
-	about := subject{what: fmt.Sprintf("Removing pf Anchor %q", name), gone: true, forced: old.AllowLockout.ValueBool()}
 	mac := r.inventory.macs[old.Host.ValueString()]
 	if mac == nil {
 		return
 	}
+	about := removing(old.Name.ValueString(), mac, old.AllowLockout)
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		diags.AddWarning(fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, mac.Name()), because(err))
+		diags.AddWarning(fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), cmp.Or(because(err), err.Error()))
 		return
 	}
-	r.forecast(diags, mac, s, about, pfctl.Intent{Anchor: name, Gone: true, Forced: about.forced})
+	foretell(diags, about, r.inventory.planned[mac.Name()].Judge(s, pfctl.Intent{Anchor: old.Name.ValueString(), Gone: true, Forced: about.forced}))
 }
 
 // refused turns what pfctl would not take, or would take and ignore, into errors at `rules`.

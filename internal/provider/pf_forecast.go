@@ -71,19 +71,51 @@ func flows(list types.List) []pf.Flow {
 	return all
 }
 
-// A subject is what a forecast is about, in words.
+// A subject is what a forecast is about.
 type subject struct {
 	what   string    // `pf Anchor "web"`, `Removing pf Anchor "web"` or `Enabling pf`
-	at     path.Path // where its errors stand; empty: nowhere
-	gone   bool      // the resource is to be destroyed
-	forced bool      // allow_lockout
+	mac    string    // its name
+	at     path.Path // where errors stand; empty: nowhere
+	forced bool      // errors are warnings
+	goOn   string    // how to go on, in sentences
 }
 
-// forecast has what is planned judged together with what was planned before, and says what speaks against it.
-func (m *onMac) forecast(diags *diag.Diagnostics, mac *remote.Host, s *pfctl.Survey, about subject, intents ...pfctl.Intent) {
-	planned := m.inventory.planned[mac.Name()]
+// undoes is why it is no disaster.
+const undoes = " The Mac then undoes the change by itself if it cannot be confirmed over a new connection."
+
+// changing is the subject of a resource that exists then.
+func changing(what string, mac *remote.Host, at path.Path, forced types.Bool) subject {
+	about := subject{what: what, mac: mac.Name(), at: at, forced: forced.ValueBool()}
+	if about.goOn = "It will be done, since allow_lockout is set." + undoes; !about.forced {
+		about.goOn = "If another resource of this configuration brings the rule that lets it through, make this one depend on it (depends_on). If " +
+			mac.Name() + " has to be cut off here, set allow_lockout = true." + undoes
+	}
+	return about
+}
+
+// removing is the subject of an anchor that is to go.
+func removing(anchor string, mac *remote.Host, forced types.Bool) subject {
+	about := changing(fmt.Sprintf("Removing pf Anchor %q", anchor), mac, path.Empty(), forced)
+	if !about.forced {
+		about.goOn = "If another resource of this configuration has to go first, make it depend on this one (depends_on). To go on nevertheless, set " +
+			"allow_lockout = true, apply that, and then destroy." + undoes
+	}
+	return about
+}
+
+// replacing is the subject of an anchor that goes before it comes under another name.
+func replacing(anchor string, mac *remote.Host) subject {
+	return subject{
+		what: fmt.Sprintf("Replacing pf Anchor %q", anchor), mac: mac.Name(), at: path.Root("name"), forced: true,
+		goOn: "That is for a moment, since the old anchor goes before the new one comes, but it may end the apply. With create_before_destroy = true " +
+			"in the resource's lifecycle block it is the other way round." + undoes,
+	}
+}
+
+// foretell says in a plan what was found.
+func foretell(diags *diag.Diagnostics, about subject, findings []pfctl.Finding) {
 	var cuts, stalls, doubts []pfctl.Finding
-	for _, f := range planned.Judge(s, intents...) {
+	for _, f := range findings {
 		switch f.Kind {
 		case pfctl.Cut, pfctl.Leak:
 			cuts = append(cuts, f)
@@ -94,20 +126,19 @@ func (m *onMac) forecast(diags *diag.Diagnostics, mac *remote.Host, s *pfctl.Sur
 		}
 	}
 	if len(cuts) > 0 {
-		summary := fmt.Sprintf("%s Would Cut %s Off", about.what, mac.Name())
+		summary := fmt.Sprintf("%s Would Cut %s Off", about.what, about.mac)
 		if cuts[0].Demanded { // they come last
-			summary = fmt.Sprintf("%s Would Not Do on %s What It Must", about.what, mac.Name())
+			summary = fmt.Sprintf("%s Would Not Do on %s What It Must", about.what, about.mac)
 		}
-		about.say(diags, !about.forced, summary, verdicts(cuts)+about.override(mac.Name()))
+		about.say(diags, !about.forced, summary, verdicts(cuts)+about.goOn)
 	}
 	if len(stalls) > 0 {
-		about.say(diags, false, fmt.Sprintf("Connections to %s That Are Open Now Will Stall", mac.Name()),
-			verdicts(stalls)+"pf knows nothing of connections that were open before it was enabled. This provider goes on over a new one, but all others that the rules "+
-				"treat alike will hear nothing more, ssh sessions of people included.")
+		about.say(diags, false, fmt.Sprintf("Connections to %s That Are Open Now Will Stall", about.mac),
+			verdicts(stalls)+"pf knows nothing of connections that were open before it was enabled. This provider goes on over a new one, but all others that the "+
+				"rules treat alike will hear nothing more, ssh sessions of people included.")
 	}
 	if len(doubts) > 0 {
-		about.say(diags, false, fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, mac.Name()), verdicts(doubts)+
-			"If it does, the Mac undoes the change by itself when it cannot be confirmed over a new connection.")
+		about.say(diags, false, fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), verdicts(doubts)+"If it does:"+undoes)
 	}
 }
 
@@ -123,20 +154,6 @@ func (about subject) say(diags *diag.Diagnostics, isError bool, summary, detail 
 	default:
 		diags.AddAttributeWarning(about.at, summary, detail)
 	}
-}
-
-// override is how to go on.
-func (about subject) override(mac string) string {
-	const undo = "The Mac then undoes the change by itself if it cannot be confirmed over a new connection."
-	switch {
-	case about.forced:
-		return "It will be done, since allow_lockout is set. " + undo
-	case about.gone:
-		return "If another resource of this configuration has to go first, make it depend on this one (depends_on). To go on nevertheless, set " +
-			"allow_lockout = true, apply that, and then destroy. " + undo
-	}
-	return fmt.Sprintf("If another resource of this configuration brings the rule that lets it through, make this one depend on it (depends_on). If %s has to be "+
-		"cut off here, set allow_lockout = true. %s", mac, undo)
 }
 
 // verdicts are the findings in words, each rule that decides with all flows that it decides.

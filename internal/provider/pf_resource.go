@@ -147,9 +147,8 @@ func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 		explain(&resp.Diagnostics, path.Root("host"), "Unable to Plan pf", err)
 		return
 	}
-	r.forecast(&resp.Diagnostics, mac, found.pf, subject{
-		what: "Enabling pf", at: path.Root("host"), forced: plan.AllowLockout.ValueBool(),
-	}, pfctl.Intent{Forced: plan.AllowLockout.ValueBool()})
+	foretell(&resp.Diagnostics, changing("Enabling pf", mac, path.Root("host"), plan.AllowLockout),
+		r.inventory.planned[mac.Name()].Judge(found.pf, pfctl.Intent{Forced: plan.AllowLockout.ValueBool()}))
 	if creates && !found.job.Gone() && !found.job.Adoptable(bootJob) {
 		resp.Diagnostics.AddAttributeError(path.Root("at_boot"), fmt.Sprintf("launchd Job %q Exists", bootLabel),
 			fmt.Sprintf("On %s there is such a job, and it is not the one that at_boot installs. It is not taken over silently.\n\n%s\n\n"+
