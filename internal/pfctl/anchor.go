@@ -15,39 +15,6 @@ import (
 //go:embed check.sh
 var checkScript string
 
-//go:embed load.sh
-var loadScript string
-
-//go:embed remove.sh
-var removeScript string
-
-// What the scripts' exit statuses mean. Unless said otherwise, nothing has changed on the Mac.
-var (
-	ErrChanged     = errors.New("the anchor is not as it was when this was planned")
-	ErrConfChanged = errors.New("/etc/pf.conf was changed by somebody else at the same moment")
-	ErrRefused     = errors.New("pfctl refuses the rules")
-	ErrConfRefused = errors.New("pfctl refuses the main ruleset, /etc/pf.conf")
-	ErrDisk        = errors.New("a file could not be written")
-	ErrLoad        = errors.New("pfctl could not load the rules")
-	ErrNotRestored = errors.New("loading failed halfway, and what was there before could not be put back")
-	ErrRemove      = errors.New("the anchor was removed only in part")
-	ErrConfDisk    = errors.New("/etc/pf.conf could not be written")
-)
-
-var exits = map[int]error{
-	20: ErrChanged, 21: ErrConfChanged, 22: ErrRefused, 23: ErrConfRefused, 24: ErrDisk, 25: ErrLoad, 26: ErrNotRestored,
-	27: ErrRemove, 28: ErrConfDisk,
-}
-
-// explainExit adds to a script's failure what its exit status stands for.
-func explainExit(err error) error {
-	var exit *remote.ExitError
-	if errors.As(err, &exit) && exits[exit.Exit] != nil {
-		return fmt.Errorf("%w: %w", exits[exit.Exit], err)
-	}
-	return err
-}
-
 // validName is an anchor name that pfctl, a file name and a quoted string in pf.conf all take as it is. pfctl refuses
 // names that begin with "_"; PF_ANCHOR_NAME_SIZE is 64, with its NUL.
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[A-Za-z0-9][A-Za-z0-9._-]{0,62})*$`)
@@ -84,26 +51,30 @@ type Seen struct {
 // Check asks the Mac what the rules would load to. A refusal is in the result's Err, an error is anything else.
 func Check(ctx context.Context, h *remote.Host, name, rules string) (Rules, error) {
 	result, err := h.Run(ctx, remote.Cmd{
-		Script: checkScript, Args: []string{name}, Files: map[string][]byte{"rules": []byte(Terminated(rules))},
+		Script: checkScript, Args: []string{name}, Files: map[string][]byte{"1.rules": []byte(Terminated(rules))},
 	})
 	if err != nil {
 		return Rules{}, fmt.Errorf("pfctl: checking the rules of %s: %w", name, err)
 	}
-	return checked(result.Records), nil
+	return checked(result.Records)[name], nil
 }
 
-// checked reads what check.sh printed.
-func checked(records []remote.Record) Rules {
-	var r Rules
+// checked reads what check.sh printed, by anchor.
+func checked(records []remote.Record) map[string]Rules {
+	all := map[string]Rules{}
 	for _, record := range records {
-		switch {
-		case record.Key == "check":
-			r = asLoaded(record.Body)
-		case record.Key == "checked" && record.Args != "0" && r.Err == nil:
-			r.Err = &SyntaxError{Messages: []Message{{Text: "pfctl ended with exit " + record.Args + " and no message"}}}
+		switch record.Key {
+		case "check":
+			all[record.Args] = asLoaded(record.Body)
+		case "checked":
+			name, status, _ := strings.Cut(record.Args, " ")
+			if r := all[name]; status != "0" && r.Err == nil {
+				r.Err = &SyntaxError{Messages: []Message{{Text: "pfctl ended with exit " + status + " and no message"}}}
+				all[name] = r
+			}
 		}
 	}
-	return r
+	return all
 }
 
 // Terminated is the text with a newline at its end, which pfctl demands.
@@ -128,9 +99,10 @@ func (s *Survey) Plan(name string, want Rules) Change {
 	if Reached(name) {
 		file = "" // the boot job loads it
 	}
-	c := Change{Kernel: !s.Anchor(name).holds(want), conf: s.Conf.With(name, file, want.kinds())}
+	a, kinds := s.Anchor(name), want.kinds()
+	c := Change{Kernel: !a.holds(want), conf: s.Conf.With(name, file, kinds)}
 	loaded := s.Calls(name)
-	for _, kind := range want.kinds() {
+	for _, kind := range kinds {
 		if !slices.Contains(loaded, kind) {
 			c.Missing = append(c.Missing, kind)
 		}
@@ -169,46 +141,6 @@ func (s *Survey) Drift(name string) []string {
 	return drift
 }
 
-// Apply makes the anchor hold the rules, on disk, in the kernel and called, and returns the anchor's Mac as it is then:
-// a Survey that knows no other anchor. An anchor that is neither as seen nor as wanted is ErrChanged, with the Mac as found.
-func Apply(ctx context.Context, h *remote.Host, name, rules string, seen Seen) (*Survey, error) {
-	done, err := h.Alone(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	file := Terminated(rules)
-	for try := 0; ; try++ {
-		result, err := h.Run(ctx, remote.Cmd{
-			Script: surveyScript + checkScript, Args: []string{name}, Files: map[string][]byte{"rules": []byte(file)},
-		})
-		if err != nil {
-			return nil, fmt.Errorf("pfctl: reading %s: %w", name, err)
-		}
-		s, want := parseSurvey(result.Records), checked(result.Records)
-		if want.Err != nil {
-			return s, fmt.Errorf("pfctl: loading %s: %w: %w", name, ErrRefused, want.Err)
-		}
-		a := s.Anchor(name)
-		if a.Link || !seen.text(a, file) || !seen.rules(a) && !want.Matches(a.Loaded) {
-			return s, fmt.Errorf("pfctl: loading %s: %w", name, ErrChanged)
-		}
-		c := s.Plan(name, want)
-		loaded, err := s.write(ctx, h, loadScript, a, yesNo(c.Kernel), c, map[string][]byte{
-			"rules":     []byte(file),
-			"old.rules": text(a.Loaded),
-			"undo":      a.undo(),
-		})
-		if errors.Is(err, ErrConfChanged) && try < 3 || errors.Is(err, ErrChanged) && try < 1 {
-			continue // somebody came in between: look again
-		}
-		if err != nil {
-			return nil, fmt.Errorf("pfctl: loading %s: %w", name, err)
-		}
-		return loaded, nil
-	}
-}
-
 // text reports whether the file is as it was seen, or already as it will be. A state cannot hold every byte that a file can,
 // nor tell whether the last line had its newline.
 func (seen Seen) text(a *Anchor, want string) bool {
@@ -228,69 +160,4 @@ func (a *Anchor) undo() []byte {
 		return []byte(a.Text)
 	}
 	return loadable(a.Loaded)
-}
-
-// Remove takes away the anchor's rules, its file and our lines about it. The main ruleset is loaded again only if that
-// drops nothing but the call; otherwise the call stays until the next boot, and calls an anchor without rules.
-// An anchor that is not there is no error. One that is not as seen is ErrChanged, with the Mac as found; what was lost of
-// it meanwhile does not count, since it is to go anyway.
-func Remove(ctx context.Context, h *remote.Host, name string, seen Seen) (*Survey, error) {
-	done, err := h.Alone(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	for try := 0; ; try++ {
-		s, err := look(ctx, h, name)
-		if err != nil {
-			return nil, err
-		}
-		a := s.Anchor(name)
-		if a.Link || a.Exists && !seen.text(a, seen.Text) || len(a.Loaded) > 0 && !seen.rules(a) {
-			return s, fmt.Errorf("pfctl: removing %s: %w", name, ErrChanged)
-		}
-		c := Change{conf: s.Conf.Without(name)}
-		c.main = c.conf != s.Conf && len(s.Lost) == 0
-		_, foreign := c.conf.loads(name, a.File)
-		removed, err := s.write(ctx, h, removeScript, a, yesNo(foreign), c, map[string][]byte{})
-		if errors.Is(err, ErrConfChanged) && try < 3 || errors.Is(err, ErrChanged) && try < 1 {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("pfctl: removing %s: %w", name, err)
-		}
-		return removed, nil
-	}
-}
-
-// write runs load.sh or remove.sh, which check that the anchor and pf.conf still are as s found them, and reads back.
-func (s *Survey) write(
-	ctx context.Context, h *remote.Host, script string, a *Anchor, third string, c Change, files map[string][]byte,
-) (*Survey, error) {
-	if a.Exists {
-		files["old"] = []byte(a.Text)
-	}
-	files["conf.old"], files["conf"] = []byte(s.Conf), []byte(c.conf)
-	files["conf.undo"], files["conf.load"] = []byte(s.Conf.withoutLoads()), []byte(c.conf.withoutLoads())
-	conf := "no"
-	switch {
-	case c.main:
-		conf = "main"
-	case c.conf != s.Conf:
-		conf = "yes"
-	}
-	result, err := h.Run(ctx, remote.Cmd{
-		Script: script + surveyScript, Args: []string{a.Name, a.File, third, conf}, Files: files, Writes: true,
-	})
-	if err != nil {
-		return nil, explainExit(err)
-	}
-	return parseSurvey(result.Records), nil
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }

@@ -140,6 +140,17 @@ func (c Conf) calls(kind, name string) bool {
 	})
 }
 
+// kinds are the kinds of call by which pf.conf reaches the anchor.
+func (c Conf) kinds(name string) []string {
+	var kinds []string
+	for _, s := range c.statements() {
+		if len(s.words) > 1 && strings.HasSuffix(s.words[0], "anchor") && reaches(s.words[1], name) {
+			kinds = append(kinds, s.words[0])
+		}
+	}
+	return kinds
+}
+
 // hasCall reports whether pf.conf has a call of this kind with just this target, as `com.apple/*` is one.
 func (c Conf) hasCall(kind, target string) bool {
 	return slices.ContainsFunc(c.statements(), func(s statement) bool {

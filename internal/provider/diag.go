@@ -13,6 +13,7 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+	"github.com/macos-fleet/terraform-provider-macos/internal/watchdog"
 )
 
 // explain says to the user why something could not be done: what was tried (summary: "Unable to <Verb> <Thing>"), on which
@@ -35,8 +36,14 @@ func because(err error) string {
 		lost    *remote.LostError
 		busy    *remote.BusyError
 		syntax  *pfctl.SyntaxError
+		undone  *watchdog.UndoneError
+		away    *watchdog.LostError
 	)
 	switch {
+	case errors.As(err, &undone) && (undone.Left || undone.Exit == 0):
+		return takenBack(undone)
+	case errors.As(err, &away):
+		return lostSight(away)
 	case errors.As(err, &dial) && errors.As(err, &unknown):
 		return unknownHostKey(dial, unknown)
 	case errors.As(err, &dial) && errors.As(err, &changed):
@@ -59,6 +66,41 @@ func because(err error) string {
 	return ""
 }
 
+// takenBack explains a change that was not confirmed, or that went wrong in a way that nobody foresaw.
+func takenBack(e *watchdog.UndoneError) string {
+	var lead string
+	switch {
+	case e.Unconfirmed():
+		lead = fmt.Sprintf("It was tried on %s, and then no new connection could be made there, so that it was not written to disk.", e.Host)
+	case e.Why == "asked":
+		lead = fmt.Sprintf("It was tried on %s, and the apply was cancelled before it was confirmed.", e.Host)
+	case e.Why == "stopped":
+		lead = fmt.Sprintf("It was tried on %s, and somebody there stopped the watchdog before it was confirmed.", e.Host)
+	case e.Why == "lost":
+		lead = fmt.Sprintf("It was prepared on %s, and the word to go on did not come through.", e.Host)
+	default:
+		lead = fmt.Sprintf("On %s, a step failed (%s, exit %d).", e.Host, e.Why, e.Exit)
+	}
+	if e.Err != nil {
+		lead += "\n\n" + indent(e.Err.Error())
+	}
+	if said := strings.TrimSpace(pfctl.Words(e.Log)); said != "" {
+		lead += "\n\nThe Mac's tools said:\n\n" + indent(shorten(said))
+	}
+	if e.Left {
+		return lead + fmt.Sprintf("\n\n%s TRIED TO UNDO IT, AND COULD NOT DO SO ENTIRELY. Its disk is as before, so a reboot brings the old state back. Run plan again: it "+
+			"reads what is there now.", e.Host)
+	}
+	return lead + fmt.Sprintf("\n\n%s has undone it by itself and is as it was before, in the kernel and on disk.", e.Host)
+}
+
+// lostSight explains a Mac that went away in the middle.
+func lostSight(e *watchdog.LostError) string {
+	return fmt.Sprintf("It was tried on %s, which then could not be reached any more:\n\n%s\n\nA change that is not confirmed is undone by the Mac itself, within %v, and "+
+		"by a restart. Whether that happened here, or it was confirmed and written to disk just before, is unknown. When the Mac can be reached, run plan again: it "+
+		"reads what is there now.", e.Host, indent(e.Err.Error()), e.Until)
+}
+
 // interrupted explains a step whose end nobody saw.
 func interrupted(lost *remote.LostError) string {
 	lead := fmt.Sprintf("The connection to %s was lost while a step was running there: %v.", lost.Host, lost.Err)
@@ -77,15 +119,12 @@ var outcomes = []struct {
 	{pfctl.ErrConfChanged, "Somebody else changed /etc/pf.conf on the Mac at the same moment, several times. Nothing was changed by this apply; run it again."},
 	{pfctl.ErrConfRefused, "pfctl refuses the Mac's main ruleset as it would be then. Nothing was changed. Most likely there is a mistake in the " +
 		"Mac's own /etc/pf.conf: `sudo pfctl -n -f /etc/pf.conf` there tells its line. (Below, it stands in a copy, whose lines can have other numbers.)"},
-	{pfctl.ErrConfDisk, "/etc/pf.conf could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). Nothing was changed."},
-	{pfctl.ErrRemove, "The anchor was removed only in part: its lines in /etc/pf.conf are gone or were never there, but its rules may still be loaded, and its file may " +
-		"still exist. Run this again."},
-	{pfctl.ErrEnable, "pf may be disabled now, or enabled by a reference whose token is not known. Run plan again: it reads which."},
 	{pfctl.ErrRelease, "The enable reference was not given back, so pf stays enabled as it was. Run this again."},
-	{pfctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). The rules that were loaded before are loaded now."},
-	{pfctl.ErrNotRestored, "Loading failed halfway, and then what was there before could not all be put back. The Mac may run the new rules with the old files; " +
-		"in that case a reboot brings the old rules back. Run plan again: it reads what is there now."},
+	{watchdog.ErrNotArmed, "Changes that could cut a Mac off are made under a watchdog: a job of launchd's that undoes them unless they are confirmed. launchd did not " +
+		"start it, so nothing was changed."},
+	{pfctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). All that was changed is as it was before."},
 	{pfctl.ErrLoad, "pfctl accepted this when it was checked, but could not carry it out. What was loaded before is loaded now."},
+	{pfctl.ErrEnable, "pf is as it was before."},
 	{launchctl.ErrRefused, "This is not a property list that launchd loads. Nothing was changed on the Mac."},
 	{launchctl.ErrForeign, "An app has registered this job with macOS, which puts it back by itself. Nothing was changed on the Mac."},
 	{launchctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). The job is as it was before."},
@@ -101,14 +140,18 @@ var outcomes = []struct {
 // words are what the Mac's own tools said.
 func words(err error) string {
 	var exit *remote.ExitError
-	if !errors.As(err, &exit) {
+	var undone *watchdog.UndoneError
+	var host, said string
+	switch {
+	case errors.As(err, &exit):
+		host, said = exit.Host, exit.Stderr
+	case errors.As(err, &undone):
+		host, said = undone.Host, undone.Log
+	}
+	if said = pfctl.Words(said); strings.TrimSpace(said) == "" {
 		return ""
 	}
-	said := pfctl.Words(exit.Stderr)
-	if strings.TrimSpace(said) == "" {
-		return ""
-	}
-	return "\n\nOn " + exit.Host + " it says:\n\n" + indent(said)
+	return "\n\nOn " + host + " it says:\n\n" + indent(said)
 }
 
 func unknownHostKey(dial *remote.DialError, e *remote.UnknownHostKeyError) string {

@@ -50,6 +50,8 @@ type connectionModel struct {
 	KnownHosts     types.List   `tfsdk:"known_hosts_files"` // of strings
 	ConnectTimeout types.String `tfsdk:"connect_timeout"`
 	CommandTimeout types.String `tfsdk:"command_timeout"`
+	ConfirmTimeout types.String `tfsdk:"confirm_timeout"`
+	SettleTime     types.String `tfsdk:"settle_time"`
 }
 
 func providerAttributes() map[string]schema.Attribute {
@@ -117,6 +119,10 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 		"connect_timeout": text("How long connecting may take, from the name look-up until sudo has answered, such as `30s`.",
 			" Default: `10s`."),
 		"command_timeout": text("How long one step on a Mac may take, such as `5m`.", " Default: `2m`."),
+		"confirm_timeout": text("Within which time a new connection must confirm a change that could cut the Mac off, before the Mac undoes it by itself: "+
+			"from `20s` to `10m`.", " Default: `60s`."),
+		"settle_time": text("After which time a second new connection must confirm changes of rules that touch UDP or port 443, such as `2m`, before they are "+
+			"written to disk. Tailscale can live for minutes on what pf remembers, when the rules have cut it already.", " Default: none."),
 	}
 }
 
@@ -196,6 +202,12 @@ func newHost(name string, address types.String, c connectionModel, at path.Path,
 		Password: c.Password.ValueString(), SudoPassword: c.SudoPassword.ValueString(), HostKey: c.HostKey.ValueString(),
 		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
 		CommandTimeout: duration(c.CommandTimeout, at.AtName("command_timeout"), diags),
+		ConfirmTimeout: duration(c.ConfirmTimeout, at.AtName("confirm_timeout"), diags),
+		SettleTime:     duration(c.SettleTime, at.AtName("settle_time"), diags),
+	}
+	if d := t.ConfirmTimeout; d != 0 && (d < 20*time.Second || d > 10*time.Minute) {
+		diags.AddAttributeError(at.AtName("confirm_timeout"), "Invalid Duration", fmt.Sprintf("confirm_timeout is %v, and must be from 20s to 10m: "+
+			"shorter, and a slow login would undo good rules; longer, and a Mac that is cut off would stay so.", d))
 	}
 	for _, file := range stringsOf(c.KnownHosts) {
 		t.KnownHosts = append(t.KnownHosts, home(file))
@@ -275,6 +287,8 @@ func (c connectionModel) or(d connectionModel) connectionModel {
 	c.HostKey = first(c.HostKey, d.HostKey)
 	c.ConnectTimeout = first(c.ConnectTimeout, d.ConnectTimeout)
 	c.CommandTimeout = first(c.CommandTimeout, d.CommandTimeout)
+	c.ConfirmTimeout = first(c.ConfirmTimeout, d.ConfirmTimeout)
+	c.SettleTime = first(c.SettleTime, d.SettleTime)
 	return c
 }
 
@@ -287,6 +301,6 @@ func first(a, b types.String) types.String {
 
 func (c connectionModel) unknown() bool {
 	values := append(c.KnownHosts.Elements(), c.KnownHosts, c.Port, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.AgentSocket,
-		c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout)
+		c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout, c.ConfirmTimeout, c.SettleTime)
 	return slices.ContainsFunc(values, attr.Value.IsUnknown)
 }

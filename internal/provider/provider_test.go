@@ -66,7 +66,7 @@ func macs(t *testing.T, test func(*testing.T, *testMac)) {
 // simulated starts a simulated Mac whose seconds are short.
 func simulated(t *testing.T) *testMac {
 	t.Helper()
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	return &testMac{Mac: sim, t: t, provider: providerBlock(sim)}
 }
 
@@ -78,6 +78,7 @@ provider "macos" {
   hosts = {
     mini = { address = %q, port = %s, user = "admin", host_key = %q, private_key = %q }
   }
+  confirm_timeout = "10m" # 12 s of the simulated Mac's
 }
 `, address, port, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))), sim.ClientKey())
 }

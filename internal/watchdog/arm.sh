@@ -1,7 +1,7 @@
 # arm.sh FOLDER LABEL CHANGES HOLDS: have launchd start a watchdog for the CHANGES in $D, numbered from 1, which then waits for the word
 # to go. It has the lock from here on, for HOLDS seconds at most. Nothing has changed when this fails.
-folder=$1 label=$2 changes=$3 holds=$4
 # shellcheck disable=SC2154 # serve.sh sets $lock, $mine and $client
+folder=$1 label=$2 changes=$3 holds=$4
 unpack() {
 	/bin/mkdir -m 0700 "$folder" && /bin/mv "$D/watchdog.sh" "$D/job.plist" "$folder/" || return 1
 	for file in "$D"/[1-9]*; do

@@ -45,7 +45,7 @@ each() {
 		}
 	done
 }
-numbers=$(n=1 && while [ -d "$n" ]; do echo "$n" && n=$((n + 1)); done)
+numbers=$(n=1 && while [ -d "$n" ]; do printf "%s " "$n" && n=$((n + 1)); done)
 backwards=
 for n in $numbers; do backwards="$n $backwards"; done
 finish() {
@@ -80,8 +80,8 @@ try() {
 }
 
 state='' cause='' deadline=0
-if [ -f state ]; then read -r state cause <state; fi
-if [ -f deadline ]; then read -r deadline <deadline; fi
+if [ -f state ]; then read -r state cause <./state; fi
+if [ -f deadline ]; then read -r deadline <./deadline; fi
 case $state in
 '')
 	within "$confirm" && become armed
