@@ -172,9 +172,10 @@ func (j *judgement) wayIn(enabled bool) {
 type need struct {
 	what     string
 	flow     pf.Flow
-	kind     Kind // what it is if it fails: Leak if it passes, the others if it is cut
-	demanded bool // by a resource
-	absolute bool // it counts whatever was before
+	kind     Kind     // what it is if it fails: Leak if it passes, the others if it is cut
+	general  *pf.Flow // what flow is an example of; nil: nothing else
+	demanded bool     // by a resource
+	absolute bool     // it counts whatever was before
 }
 
 // look finds out whether a need is met.
@@ -186,9 +187,11 @@ func (j *judgement) look(n need) {
 		return o.Cut
 	}
 	after := j.after.kernel.Converse(j.after.host, n.flow)
-	if after == (pf.Outcome{}) && n.absolute {
-		j.findings = append(j.findings, Finding{Kind: Doubt, What: n.what, Flow: &n.flow, Demanded: n.demanded, Why: "The Mac can have no such conversation: it has no such " +
-			"interface, or none that has the addresses and leads there."})
+	if after == (pf.Outcome{}) && n.absolute && n.kind == Cut {
+		j.findings = append(j.findings, Finding{
+			Kind: Doubt, What: n.what, Flow: &n.flow, Demanded: n.demanded,
+			Why: "The Mac can have no such conversation, with the interfaces and addresses that it has now.",
+		})
 	}
 	if bad(after) == nil && after.Unsure == nil && !after.Sampled {
 		return
@@ -206,7 +209,7 @@ func (j *judgement) look(n need) {
 	case bad(before) != nil:
 		return
 	case bad(after) != nil:
-		f.Kind, f.Conversation = n.kind, bad(after)
+		f.Kind, f.Conversation = n.kind, j.generally(n, bad(after))
 	case before.Unsure != nil || before.Sampled:
 		return
 	case after.Unsure != nil:
@@ -219,4 +222,18 @@ func (j *judgement) look(n need) {
 		f.Place, f.Line = j.after.place(f.Conversation)
 	}
 	j.findings = append(j.findings, f)
+}
+
+// generally gives a conversation the cure of what it is an example of, if the same rule cuts both.
+func (j *judgement) generally(n need, c *pf.Conversation) *pf.Conversation {
+	if n.general == nil {
+		return c
+	}
+	all := j.after.kernel.Converse(j.after.host, *n.general).Cut
+	if all == nil || all.Rule != c.Rule || all.Answer != c.Answer || all.Cure == "" {
+		return c
+	}
+	same := *c
+	same.Cure = all.Cure
+	return &same
 }

@@ -63,7 +63,8 @@ func both(v4, v6 string) [2]netip.Addr {
 	return [2]netip.Addr{netip.MustParseAddr(v4), netip.MustParseAddr(v6)}
 }
 
-// asksFor is what the Mac asks for over each interface that leads out, from its addresses there that can be answered.
+// asksFor is what the Mac asks for over each interface that leads out, from its addresses there that can be answered. A network
+// without a router, such as that of virtual machines, has a default route all the same; it leads nowhere.
 func (s *Survey) asksFor() []need {
 	wanted := services
 	if slices.ContainsFunc(s.interfaces, inTailnet) {
@@ -72,15 +73,18 @@ func (s *Survey) asksFor() []need {
 	var needs []need
 	for _, w := range s.ways {
 		own := s.addresses(w)
-		if len(own) == 0 {
+		i := slices.IndexFunc(s.interfaces, func(i pf.Interface) bool { return i.Name == w.iface })
+		if len(own) == 0 || !w.gateway.IsValid() && !s.interfaces[i].PointToPoint {
 			continue
 		}
 		add := func(what string, proto uint8, from uint16, to netip.Addr, at uint16) {
 			f := pf.Flow{Direction: pf.Out, Interface: w.iface, Family: w.family, Proto: proto, Src: own, Dst: one(to), DstPort: port(at)}
+			general := f
+			general.Src, general.Dst = nil, nil
 			if from != 0 {
-				f.SrcPort = port(from)
+				f.SrcPort, general.SrcPort, general.DstPort = port(from), port(from), pf.PortRange{}
 			}
-			needs = append(needs, need{what: fmt.Sprintf("%s, over %s", what, w.iface), flow: f, kind: Cut})
+			needs = append(needs, need{what: fmt.Sprintf("%s, over %s", what, w.iface), flow: f, general: &general, kind: Cut})
 		}
 		if w.gateway.IsValid() && !w.gateway.IsLinkLocalUnicast() {
 			add("DNS from the router", udp, 0, w.gateway, 53)

@@ -129,7 +129,8 @@ func (r *pfAnchorResource) planRemoval(ctx context.Context, state tfsdk.State, d
 		diags.AddWarning(fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), cmp.Or(because(err), err.Error()))
 		return
 	}
-	foretell(diags, about, r.inventory.planned[mac.Name()].Judge(s, pfctl.Intent{Anchor: old.Name.ValueString(), Gone: true, Forced: about.forced}))
+	intent := pfctl.Intent{Anchor: old.Name.ValueString(), Gone: true, Forced: about.forced}
+	foretell(diags, about, r.inventory.planned[mac.Name()].Judge(s, intent))
 }
 
 // refused turns what pfctl would not take, or would take and ignore, into errors at `rules`.

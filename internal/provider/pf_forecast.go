@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
@@ -156,33 +157,48 @@ func (about subject) say(diags *diag.Diagnostics, isError bool, summary, detail 
 	}
 }
 
-// verdicts are the findings in words, each rule that decides with all flows that it decides.
+// verdicts are the findings in words, those together that one rule decides for one reason.
 func verdicts(findings []pfctl.Finding) string {
 	var b strings.Builder
-	for i := 0; i < len(findings); {
-		reason := reasonOf(findings[i])
-		for ; i < len(findings) && reasonOf(findings[i]) == reason; i++ {
-			if f := findings[i]; f.Flow != nil {
-				fmt.Fprintf(&b, "%s:\n\n    %s\n\n", capitalized(f.What), f.Flow)
+	for len(findings) > 0 {
+		first := findings[0]
+		var flows, cures []string
+		findings = slices.DeleteFunc(findings, func(f pfctl.Finding) bool {
+			if f.Kind != first.Kind || f.Place != first.Place || f.Line != first.Line || f.Why != first.Why {
+				return false
 			}
+			if f.Flow != nil {
+				flows = append(flows, f.What+": "+f.Flow.String())
+			}
+			if c := f.Conversation; c != nil && c.Cure != "" && f.Kind != pfctl.Leak && !slices.Contains(cures, c.Cure) {
+				cures = append(cures, c.Cure)
+			}
+			return true
+		})
+		say := headings[first.Kind]
+		paragraph(&b, say.flows, flows)
+		if first.Line != "" {
+			paragraph(&b, capitalized(first.Place)+" "+say.rule+":", []string{first.Line})
 		}
-		b.WriteString(reason + "\n\n")
+		if first.Why != "" {
+			fmt.Fprintf(&b, "%s\n\n", capitalized(first.Why))
+		}
+		paragraph(&b, "With this it would pass:", cures)
 	}
 	return b.String()
 }
 
-// reasonOf is why: the rule, what it does there, and what would help.
-func reasonOf(f pfctl.Finding) string {
-	does := map[pfctl.Kind]string{pfctl.Cut: "cuts it", pfctl.Leak: "lets it through", pfctl.Stall: "cuts it", pfctl.Doubt: "may decide"}[f.Kind]
-	var parts []string
-	if f.Line != "" {
-		parts = append(parts, fmt.Sprintf("%s %s:\n\n%s", capitalized(f.Place), does, indent(f.Line)))
+// headings introduce the flows of a kind of finding, and the rule that decides them.
+var headings = map[pfctl.Kind]struct{ flows, rule string }{
+	pfctl.Cut:   {"This would be cut:", "cuts it"},
+	pfctl.Leak:  {"This would pass, and must not:", "lets it through"},
+	pfctl.Stall: {"This would stall:", "cuts it"},
+	pfctl.Doubt: {"It is not certain what would become of this:", "may decide"},
+}
+
+// paragraph writes lines under a heading, or nothing when there are none.
+func paragraph(b *strings.Builder, heading string, lines []string) {
+	if len(lines) > 0 {
+		fmt.Fprintf(b, "%s\n\n%s\n\n", heading, indent(strings.Join(lines, "\n")))
 	}
-	if f.Why != "" {
-		parts = append(parts, capitalized(f.Why))
-	}
-	if f.Conversation != nil && f.Conversation.Cure != "" && f.Kind != pfctl.Leak {
-		parts = append(parts, "This would let it through:\n\n"+indent(f.Conversation.Cure))
-	}
-	return strings.Join(parts, "\n\n")
 }
