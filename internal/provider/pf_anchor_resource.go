@@ -82,6 +82,10 @@ func (r *pfAnchorResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 			"has a file is never taken over, unless it is exactly what is wanted: import it first.\n\n" +
 			"~> **Calling a new anchor reloads the main ruleset** from `/etc/pf.conf`, which drops the calls that Internet " +
 			"Sharing, virtual machines or VPNs inserted since. The plan warns of it. Later changes touch only the anchor itself.\n\n" +
+			"Every plan that changes rules of a Mac foresees what its whole ruleset would do then: to a new SSH connection, the way by which this " +
+			"provider reaches it; to what the Mac itself asks for, such as DNS, the time, HTTPS and Tailscale; and to the flows in `must_pass` and `must_block`. " +
+			"What would be cut is an error, with the rule that cuts it and a line that would not; what cannot be told is a warning. Anchors of the same " +
+			"plan are judged together, in the order in which they are planned: one that relies on rules of another must depend on it.\n\n" +
 			"This resource does not enable pf; see `macos_pf`. Destroying it removes its rules, its file and its lines, and leaves connections " +
 			"that are open as they are.",
 		Attributes: map[string]schema.Attribute{
