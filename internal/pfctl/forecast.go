@@ -13,8 +13,9 @@ import (
 type Planned struct {
 	mu      sync.Mutex
 	intents []Intent // in the order in which they were planned; one for each anchor, and one for pf
-	survey  *Survey  // the Mac that future is about
-	future  *world   // the Mac with all intents
+	survey  *Survey  // the Mac that what follows is about
+	changed bool     // whether any intent changes its rules
+	future  *world   // its rules after those that do; nil: nobody has asked yet
 }
 
 // An Intent is what a resource is going to do to a Mac, and what it demands of the rules that are there then.
@@ -69,32 +70,29 @@ func (p *Planned) Judge(s *Survey, intents ...Intent) []Finding {
 	others := slices.DeleteFunc(slices.Clone(p.intents), func(old Intent) bool {
 		return slices.ContainsFunc(intents, func(in Intent) bool { return in.Anchor == old.Anchor })
 	})
+	if p.survey != s || len(others) != len(p.intents) {
+		p.intents, p.survey, p.changed, p.future = others, s, slices.ContainsFunc(others, s.changes), nil
+	}
+	changes := slices.ContainsFunc(intents, s.changes)
+	demands := slices.ContainsFunc(intents, func(in Intent) bool {
+		return len(in.Pass)+len(in.Block) > 0 && (in.Demands || p.changed)
+	})
 	var findings []Finding
-	if s.judged(others, intents) {
-		if p.future == nil || p.survey != s || len(others) != len(p.intents) {
-			p.survey, p.future = s, s.world().with(s, others)
+	if changes || demands {
+		if p.future == nil {
+			p.future = s.world().with(s, others)
 		}
 		j := &judgement{survey: s, before: p.future, after: p.future.with(s, intents)}
 		j.judge(others, intents)
 		findings = j.findings
 		against := slices.ContainsFunc(findings, func(f Finding) bool { return f.Kind == Cut || f.Kind == Leak })
 		if against && !slices.ContainsFunc(intents, func(in Intent) bool { return in.Forced }) {
-			p.intents = others
 			return findings
 		}
 		p.future = j.after
-	} else if len(others) != len(p.intents) {
-		p.future = nil
 	}
-	p.intents = slices.Concat(others, intents)
+	p.intents, p.changed = slices.Concat(others, intents), p.changed || changes
 	return findings
-}
-
-// judged reports whether there is anything to judge.
-func (s *Survey) judged(others, intents []Intent) bool {
-	return slices.ContainsFunc(intents, func(in Intent) bool {
-		return s.changes(in) || len(in.Pass)+len(in.Block) > 0 && (in.Demands || slices.ContainsFunc(others, s.changes))
-	})
 }
 
 // changes reports whether an intent does anything to the rules that the kernel holds, or to whether it asks them.

@@ -108,19 +108,21 @@ func wide(destination string) bool {
 	return destination == "default" || ok && err == nil && n <= 3
 }
 
-// pathOf reads the connection's ends: "CLIENT PORT SERVER PORT", as sshd says them.
+// pathOf reads the connection's ends: "CLIENT PORT SERVER PORT", as sshd says them. The server's end keeps its zone, which is an
+// interface.
 func pathOf(args string) (client, server netip.AddrPort) {
 	fields := strings.Fields(args)
 	if len(fields) != 4 {
 		return client, server
 	}
 	end := func(addr, port string) netip.AddrPort {
-		a, ok := plainAddr(addr)
-		n, err := strconv.ParseUint(port, 10, 16)
-		if !ok || err != nil {
+		a, err := netip.ParseAddr(addr)
+		n, errPort := strconv.ParseUint(port, 10, 16)
+		if err != nil || errPort != nil {
 			return netip.AddrPort{}
 		}
-		return netip.AddrPortFrom(a, uint16(n))
+		return netip.AddrPortFrom(a.Unmap(), uint16(n))
 	}
-	return end(fields[0], fields[1]), end(fields[2], fields[3])
+	client = end(fields[0], fields[1])
+	return netip.AddrPortFrom(client.Addr().WithZone(""), client.Port()), end(fields[2], fields[3])
 }

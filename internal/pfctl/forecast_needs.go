@@ -16,13 +16,14 @@ const (
 
 // path is our connection: on the interface that has the address at which it came in.
 func (s *Survey) path() (f pf.Flow, ok bool) {
+	server := s.server.Addr()
 	for _, i := range s.interfaces {
 		for _, a := range i.Addrs {
-			if a.Prefix.Addr() == s.server.Addr() && s.client.IsValid() {
+			if a.Prefix.Addr() == server.WithZone("") && (server.Zone() == "" || server.Zone() == i.Name) && s.client.IsValid() {
 				return pf.Flow{
 					Direction: pf.In, Interface: i.Name, Proto: tcp,
 					Src: one(s.client.Addr()), SrcPort: port(s.client.Port()),
-					Dst: one(s.server.Addr()), DstPort: port(s.server.Port()),
+					Dst: one(a.Prefix.Addr()), DstPort: port(s.server.Port()),
 				}, true
 			}
 		}

@@ -165,15 +165,12 @@ func (w *world) change(s *Survey, in Intent) {
 	}
 	w.conf, w.main = w.conf.With(in.Anchor, file, in.Want.kinds()), w.main || c.main
 	from := source{fmt.Sprintf("the rules of anchor %q", in.Anchor), Terminated(in.Text)}
-	if !c.Kernel {
-		if a := s.Anchor(in.Anchor); in.Want.Matches(a.Loaded) {
-			w.texts[in.Anchor] = from
-		}
-		return
+	f, text, err := in.read(w.host)
+	if !c.Kernel && (err != nil || text != from.text) {
+		return // what is loaded stays, and is better known
 	}
 	delete(w.riddles, in.Anchor)
 	delete(w.texts, in.Anchor)
-	f, text, err := in.read(w.host)
 	if text == from.text {
 		w.texts[in.Anchor] = from
 	}
