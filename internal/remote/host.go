@@ -24,6 +24,7 @@ type Host struct {
 	mu      sync.Mutex // guards what follows
 	answers map[string]*answer
 	waiting map[string][]*waiter // see Together
+	rested  map[string]time.Time // when Together last did something by this name
 }
 
 // NewHost returns the Mac that t reaches. Nothing is dialled before the first script.

@@ -1,6 +1,17 @@
 package remote
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// For how long nobody else must have come before f is called. Terraform's applies come in waves, ten at a time, and nothing tells when a
+// wave is over. The first comes within milliseconds; the next, within wave, while those of the one before end and Terraform writes its state.
+const (
+	firstWave = 25 * time.Millisecond
+	nextWave  = 200 * time.Millisecond
+	wave      = time.Second
+)
 
 // waiter is what somebody wants done together with others.
 type waiter struct {
@@ -26,10 +37,13 @@ func Together[T, R any](ctx context.Context, h *Host, name string, item T, f fun
 	case <-w.done:
 	case h.alone <- struct{}{}:
 		defer func() { <-h.alone }()
-		batch := h.takeWaiting(name)
-		if len(batch) == 0 {
-			break // somebody did it already, ours included
+		select {
+		case <-w.done: // somebody did it already
+			return resultOf[R](w), nil
+		default:
 		}
+		batch := h.gather(name)
+		defer h.rest(name)
 		items := make([]T, len(batch))
 		for i, other := range batch {
 			items[i], _ = other.item.(T)
@@ -44,16 +58,42 @@ func Together[T, R any](ctx context.Context, h *Host, name string, item T, f fun
 		}
 	}
 	<-w.done // at once, or soon: it is being done
-	result, _ := w.result.(R)
-	return result, nil
+	return resultOf[R](w), nil
 }
 
-func (h *Host) takeWaiting(name string) []*waiter {
+func resultOf[R any](w *waiter) R {
+	result, _ := w.result.(R)
+	return result
+}
+
+// gather takes all who wait by this name, when for a moment nobody else has come.
+func (h *Host) gather(name string) []*waiter {
+	pause := firstWave
+	for seen := 0; ; {
+		h.mu.Lock()
+		if time.Since(h.rested[name]) < wave {
+			pause = nextWave
+		}
+		batch := h.waiting[name]
+		if len(batch) == seen {
+			delete(h.waiting, name)
+			h.mu.Unlock()
+			return batch
+		}
+		seen = len(batch)
+		h.mu.Unlock()
+		time.Sleep(pause)
+	}
+}
+
+// rest notes when something was last done by this name.
+func (h *Host) rest(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	batch := h.waiting[name]
-	delete(h.waiting, name)
-	return batch
+	if h.rested == nil {
+		h.rested = map[string]time.Time{}
+	}
+	h.rested[name] = time.Now()
 }
 
 // leaveWaiting is false when w does not wait any more.
