@@ -65,15 +65,18 @@ type Result struct {
 // modelled. The port that nat chooses is taken to be its first.
 //
 // It takes time linear in the number of rules of the anchors that are called.
-func (k *Kernel) Test(h *Host, p Packet) Result {
+func (k *Kernel) Test(h *Host, p Packet) Result { return k.test(&evaluation{h: h, p: p}) }
+
+// test is Test for what is in e.
+func (k *Kernel) test(e *evaluation) Result {
+	p := e.p
 	if k.skip[p.Interface] {
 		return Result{Verdict: Passed, Why: "set skip on " + p.Interface, Packet: p}
 	}
 	if s := k.find(p); s != nil {
 		return Result{Verdict: Passed, Why: "state", Packet: s.translate(p), State: s, Rule: s.Rule, Anchor: s.Anchor}
 	}
-	e := &evaluation{k: k, h: h, p: p, tag: p.Tag}
-	before := p
+	e.k, e.tag = k, p.Tag
 	nat := e.translate()
 	if e.lost != "" {
 		return Result{Verdict: Unknown, Why: e.lost, Packet: p}
@@ -91,8 +94,16 @@ func (k *Kernel) Test(h *Host, p Packet) Result {
 	res := e.result()
 	res.Packet = e.p
 	res.Packet.Tag = e.tag
-	if res.Verdict == Passed && (nat != nil || e.keeps()) {
-		res.State = k.keep(before, e.p, res)
+	if res.Verdict != Passed {
+		return res
+	}
+	keeps := e.keeps()
+	if nat != nil {
+		keeps = yes
+	}
+	e.mayKeep = keeps == perhaps
+	if keeps == yes || e.mayKeep && e.assumeState {
+		res.State = k.keep(p, e.p, res)
 	}
 	return res
 }
@@ -127,6 +138,12 @@ type evaluation struct {
 	tagOpen bool   // The tag is perhaps another.
 	why     string // The first thing that was not known.
 	lost    string // Why it cannot go on.
+	mayKeep bool   // The packet passes, and it is not known whether it makes a state.
+
+	// Of a packet that stands for those of a flow.
+	anyTOS      bool       // Its TOS is not known.
+	own         netip.Addr // An address that its interface has and h does not know of. The zero Addr is none.
+	assumeState bool       // It makes a state if it perhaps does.
 }
 
 // filter goes through the filter rules of an anchor; sure says whether it is certain that they are asked. It returns
@@ -262,14 +279,17 @@ func (e *evaluation) result() Result {
 	return res
 }
 
-// keeps says whether every outcome makes a state.
-func (e *evaluation) keeps() bool {
+// keeps says whether the packet makes a state: whether every outcome does, or perhaps the one that it is.
+func (e *evaluation) keeps() truth {
+	all, some := yes, no
 	for _, o := range e.outcomes() {
 		if o.rule == nil || o.rule.Keep == NoState {
-			return false
+			all = perhaps
+		} else {
+			some = yes
 		}
 	}
-	return true
+	return min(all, some)
 }
 
 // unsure notes what was not known and returns perhaps.

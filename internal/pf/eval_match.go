@@ -11,15 +11,19 @@ func (e *evaluation) matches(r *Rule) truth {
 		r.Interface != "" && (r.Interface == p.Interface) == r.IfNot ||
 		r.Family != AnyFamily && r.Family != familyOf(p.Src.Addr()) ||
 		r.Proto.Number != 0 && r.Proto.Number != p.Proto ||
-		r.TOS != 0 && r.TOS != p.TOS {
+		r.TOS != 0 && r.TOS != p.TOS && !e.anyTOS {
 		return no
 	}
+	why := e.why
 	m := e.matchPeer(r.Src, p.Src)
 	if m != no {
 		m = min(m, e.matchPeer(r.Dst, p.Dst))
 	}
 	if m != no {
 		m = min(m, e.matchRest(r))
+	}
+	if m == no {
+		e.why = why // What was not known about r did not matter.
 	}
 	return m
 }
@@ -40,6 +44,9 @@ func (e *evaluation) matchRest(r *Rule) truth {
 		return no
 	}
 	m := yes
+	if r.TOS != 0 && e.anyTOS {
+		m = e.unsure("the type of service of the packets is not known: " + r.String())
+	}
 	if r.Tagged != "" {
 		if e.tagOpen {
 			m = e.unsure("the tag depends on a rule that perhaps matches")
@@ -94,7 +101,14 @@ func (e *evaluation) matchAddr(a Addr, ip netip.Addr) truth {
 	case AddrTable:
 		return truthOf(e.k.InTable(e.path, a.Name, ip))
 	case AddrDynamic:
-		if e.h == nil || e.h.Interfaces == nil {
+		if e.own.IsValid() && (a.Name == e.p.Interface || a.Name == "self") {
+			switch {
+			case a.Mods&^ModNetwork == 0 && ip == e.own:
+				return yes
+			case a.Mods != 0 || int(a.Bits) < ip.BitLen():
+				return e.unsure("the addresses of " + a.Name + " are not known")
+			}
+		} else if e.h == nil || e.h.Interfaces == nil {
 			return e.unsure("the addresses of " + a.Name + " are not known")
 		}
 		for _, n := range e.h.addrs(a.Name, a.Mods) {

@@ -242,6 +242,10 @@ func TestEvaluate(t *testing.T) {
 			texts:    map[string]string{"": "pass out\nblock out proto tcp user alice\n"},
 			meetings: []meeting{{"out en0 tcp 192.168.1.10:9 > 10.0.0.1:80 S", "unknown: the owner of the socket is not known: block drop out proto tcp all user = 501"}, {"out en0 udp 192.168.1.10:9 > 10.0.0.1:80", "pass by :1"}},
 		},
+		"unknown-elsewhere": { // What is not known about a rule that does not match is no reason.
+			texts:    map[string]string{"": "block in from urpf-failed to 10.9.9.9\nblock in proto tcp to port 80 probability 20%\n"},
+			meetings: []meeting{{"in en0 tcp 10.0.0.1:9 > 192.168.1.10:80 S", "unknown: chance decides: block drop in proto tcp from any to any port = 80 probability 20%"}},
+		},
 		"routes": {
 			texts:    map[string]string{"": "block in from urpf-failed\n"},
 			meetings: []meeting{{"in en0 udp 10.0.0.1:9 > 192.168.1.10:80", "unknown: the routes of the host are not known"}},
