@@ -38,8 +38,12 @@ func turns(proto uint8, open, answersFirst bool) []turn {
 		return []turn{{icmp: echo6}, {answers: true, icmp: echoReply6}}
 	case proto == protoTCP && !open:
 		return []turn{
-			{flags: SYN}, {answers: true, flags: SYN | ACK}, {flags: ACK},
-			{flags: PSH | ACK}, {answers: true, flags: ACK}, {answers: true, flags: PSH | ACK},
+			{flags: SYN},
+			{answers: true, flags: SYN | ACK},
+			{flags: ACK},
+			{flags: PSH | ACK},
+			{answers: true, flags: ACK},
+			{answers: true, flags: PSH | ACK},
 		}
 	}
 	var flags uint8
@@ -67,10 +71,10 @@ func (s *search) fate(k *Kernel, t talk) (Verdict, *Conversation) {
 		return got, c
 	}
 	other, d := s.run(k, t, true)
-	switch {
-	case got == other:
+	switch got {
+	case other:
 		return got, c
-	case got == Passed:
+	case Passed:
 		c = d
 	}
 	if got != Unknown && other != Unknown {

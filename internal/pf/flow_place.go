@@ -68,7 +68,8 @@ func (f Flow) places(k *Kernel, h *Host) []place {
 
 // usualLoopback is the loopback interface of a Mac that does not say which it has.
 var usualLoopback = Interface{
-	Name: "lo0", Loopback: true, Addrs: []InterfaceAddr{{Prefix: netip.MustParsePrefix("127.0.0.1/8")}, {Prefix: netip.MustParsePrefix("::1/128")}},
+	Name: "lo0", Loopback: true,
+	Addrs: []InterfaceAddr{{Prefix: netip.MustParsePrefix("127.0.0.1/8")}, {Prefix: netip.MustParsePrefix("::1/128")}},
 }
 
 // flowIface is the interface of a name, nil if nothing is known about it.

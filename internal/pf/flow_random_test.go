@@ -135,8 +135,8 @@ func TestConverseIsExact(t *testing.T) {
 		"out on en0 proto tcp from 10.0.0.0/29 port 2 to 10.0.0.0/29 port 1:4",
 	}
 	rounds := 600
-	if testing.Short() {
-		rounds = 40
+	if testing.Short() || raceEnabled {
+		rounds = 60
 	}
 	var counts [3]int
 	for seed := range rounds {

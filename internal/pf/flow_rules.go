@@ -101,7 +101,8 @@ func (k *Kernel) translates() bool {
 func (k *Kernel) maps() bool {
 	found := false
 	k.each(func(_ string, r *Rule) {
-		found = found || r.isTranslation() && r.Call == nil && (r.Action == Binat || r.Pool.Type == PoolBitmask || r.Action == RDR && r.Pool.HighPort != 0)
+		found = found || r.isTranslation() && r.Call == nil &&
+			(r.Action == Binat || r.Pool.Type == PoolBitmask || r.Action == RDR && r.Pool.HighPort != 0)
 	})
 	return found
 }

@@ -151,10 +151,10 @@ func (s *search) divide(k *Kernel, p place, t talk, d dim) []span {
 	set := [dims]spans{p.ownPorts, p.remotePorts, p.own, p.remote}[d]
 	ll := prefixSpans(p.af, linkLocal)
 	var parts partition
-	switch {
-	case d == ownAddr:
+	switch d {
+	case ownAddr:
 		parts.ask(0, ll)
-	case d == remoteAddr:
+	case remoteAddr:
 		own := span{pointOf(t.own), pointOf(t.own)}
 		if t.own.IsLinkLocalUnicast() && p.af == Inet6 {
 			set = set.and(ll)

@@ -67,16 +67,18 @@ func (s *search) unopened(p passage) string {
 		}
 	}
 	if r.Quick {
-		return why + packet + " matches this rule, and quick ends the search there." + refusal(r)
+		why += packet + " matches this rule, and quick ends the search there."
+	} else {
+		why += "This is the last rule that " + strings.ToLower(packet[:1]) + packet[1:] + " matches, and the last one decides."
 	}
-	return why + "This is the last rule that " + strings.ToLower(packet[:1]) + packet[1:] + " matches, and the last one decides." + refusal(r)
-}
-
-func refusal(r *Rule) string {
-	if r.Return == Drop {
-		return " Nothing is sent back, so the other end waits in vain."
+	switch {
+	case p.packet.Direction == Out:
+	case r.Return == Drop:
+		why += " Nothing is sent back, so the other end waits in vain."
+	default:
+		why += " The other end is told at once."
 	}
-	return " The other end is told at once."
+	return why
 }
 
 // unanswered says why a packet after the first does not pass.
@@ -92,7 +94,7 @@ func unanswered(c course) string {
 		packet = "a later packet"
 	}
 	why := fmt.Sprintf("The opening packet passes on its way %s, but without a state: %s. So %s, on its way %s, is looked up in the rules like any other "+
-		"packet, and this one blocks it.", way[first.packet.Direction], reason, packet, way[last.packet.Direction])
+		"packet, and this rule blocks it.", way[first.packet.Direction], reason, packet, way[last.packet.Direction])
 	if first.packet.Proto == protoTCP && first.packet.Flags == SYN {
 		why += " Unless pass rules say otherwise, they let only packets through that open a connection (flags S/SA)."
 	}
@@ -162,7 +164,7 @@ func (s *search) cure(t talk, cut *Conversation) string {
 // remedies are what may help, the gentlest first: a rule that needs no quick is weighed against those that stand after it.
 func (s *search) remedies(t talk, cut *Conversation, first Result) []remedy {
 	line := func(quick string) string { return s.line(t, cut, quick) }
-	at := func(quick string, anchor string, beside *Rule, after bool) remedy {
+	at := func(quick, anchor string, beside *Rule, after bool) remedy {
 		return remedy{line(quick), anchor, beside, after}
 	}
 	var list []remedy
