@@ -86,6 +86,28 @@ func appendEnd(b []byte, prefixes []netip.Prefix, port PortRange) []byte {
 	}
 }
 
+// String is the packet in the words of a rule, such as `in on en0 proto tcp from 192.0.2.7 port 50000 to 192.0.2.1 port 22 flags S`.
+func (p Packet) String() string {
+	b := []byte([...]string{InOut: "", In: "in", Out: "out"}[p.Direction] + " on " + p.Interface + " proto ")
+	if name := (&Host{}).proto(p.Proto).Name; name != "" {
+		b = append(b, name...)
+	} else {
+		b = strconv.AppendUint(b, uint64(p.Proto), 10)
+	}
+	end := func(word string, a netip.AddrPort) {
+		b = append(append(b, word...), a.Addr().String()...)
+		if p.Proto == protoTCP || p.Proto == protoUDP {
+			b = strconv.AppendUint(append(b, " port "...), uint64(a.Port()), 10)
+		}
+	}
+	end(" from ", p.Src)
+	end(" to ", p.Dst)
+	if p.Proto == protoTCP {
+		b = appendFlags(append(b, " flags "...), p.Flags)
+	}
+	return string(b)
+}
+
 // An Outcome says what becomes of a flow: an example of each fate that conversations of it have, nil when none has it. When
 // all are nil, the host can have no such conversation.
 type Outcome struct {

@@ -63,6 +63,19 @@ func TestParseFlow(t *testing.T) {
 	}
 }
 
+func TestPacketString(t *testing.T) {
+	for packed, want := range map[string]string{
+		"in en0 tcp 192.0.2.7:50000 > 192.0.2.1:22 SA": "in on en0 proto tcp from 192.0.2.7 port 50000 to 192.0.2.1 port 22 flags SA",
+		"out utun3 udp [fd7a::1]:41641 > [fd7a::2]:53": "out on utun3 proto udp from fd7a::1 port 41641 to fd7a::2 port 53",
+		"out en0 icmp 192.0.2.7:1 > 192.0.2.1:1 8":     "out on en0 proto icmp from 192.0.2.7 to 192.0.2.1",
+	} {
+		p := packet(t, packed)
+		if p.String() != want {
+			t.Errorf("%s, want %s", p, want)
+		}
+	}
+}
+
 // FuzzParseFlow: the canonical text of a flow reads back to the same flow.
 func FuzzParseFlow(f *testing.F) {
 	f.Add("in on en0 inet proto tcp from { 10.0.0.0/8, 192.0.2.7 } port 1024:65535 to any port 22 open")

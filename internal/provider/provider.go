@@ -64,5 +64,6 @@ func (p *macosProvider) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{
 		func() function.Function { return pfCheckFunction{} },
 		func() function.Function { return pfCanonicalFunction{} },
+		func() function.Function { return pfVerdictFunction{} },
 	}
 }
