@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -15,8 +14,10 @@ import (
 	"mvdan.cc/sh/v3/interp"
 )
 
-// builtinPrefix marks a command that a shell has built in but that is ours, not the interpreter's.
-const builtinPrefix = "macsim builtin "
+const (
+	builtinPrefix = "macsim builtin " // marks a command that a shell has built in but that is ours, not the interpreter's
+	becomePrefix  = "macsim exec "    // marks a program that the shell becomes
+)
 
 // ours are the builtins that the interpreter lacks, has otherwise than /bin/sh on a Mac, or would ask the host for.
 var ours = []string{"[", "command", "echo", "hash", "kill", "printf", "pwd", "test", "type", "ulimit", "umask"}
@@ -25,6 +26,9 @@ var ours = []string{"[", "command", "echo", "hash", "kill", "printf", "pwd", "te
 func (s *interpreter) call(ctx context.Context, args []string) ([]string, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	if script, ok := s.trapBefore(ctx, args); ok {
+		return []string{"eval", script}, nil
 	}
 	our := func(args ...string) ([]string, error) {
 		return append([]string{builtinPrefix + args[0]}, args[1:]...), nil
@@ -56,7 +60,16 @@ func (s *interpreter) call(ctx context.Context, args []string) ([]string, error)
 	case "read":
 		return s.readArgs(ctx, args), nil
 	case "trap":
-		return trapArgs(args), nil
+		return s.trap(ctx, args), nil
+	case "exec":
+		if len(args) > 1 && s.main(ctx) {
+			s.task.become(s.process(ctx, args).ignored(), s.task.stop)
+			return slices.Concat([]string{"exec", becomePrefix + args[1]}, args[2:]), nil
+		}
+	case "exit":
+		if len(args) == 1 && s.main(ctx) && s.exit != "" {
+			return []string{"exit", s.exit}, nil
+		}
 	case "cd":
 		return s.cdArgs(ctx, args), nil
 	case ".", "source":
@@ -70,24 +83,6 @@ func (s *interpreter) call(ctx context.Context, args []string) ([]string, error)
 		return our(args...)
 	}
 	return args, nil
-}
-
-// trapArgs leaves of a trap command what the interpreter can do: EXIT. Traps of signals are not modelled, since nothing sends
-// signals to a shell here.
-func trapArgs(args []string) []string {
-	if len(args) < 3 {
-		return args
-	}
-	kept := args[:2:2]
-	for _, sig := range args[2:] {
-		if sig == "EXIT" || sig == "0" {
-			kept = append(kept, "EXIT")
-		}
-	}
-	if len(kept) == 2 {
-		return []string{":"}
-	}
-	return kept
 }
 
 // cdArgs checks the folder first, because the interpreter's messages are its own.
@@ -154,7 +149,15 @@ func (s *interpreter) builtin(ctx context.Context, p *process) (int, error) {
 	case "pwd":
 		status, err = s.pwd(p)
 	case "kill":
-		return s.kill(ctx, p)
+		status = s.m.kill(p, s.task, path.Base(s.p.Args[0])+": line 0: kill")
+	case "trap":
+		if len(p.Args) > 1 {
+			fmt.Fprintf(p.Stderr, "%s: line 0: trap: %s: invalid signal specification\n", path.Base(s.p.Args[0]), p.Args[1])
+			status = 1
+		}
+		if len(p.Args) == 1 {
+			_, err = io.WriteString(p.Stdout, s.task.lines())
+		}
 	case "command", "type":
 		status = s.describe(p)
 	case "umask":
@@ -171,9 +174,15 @@ func (s *interpreter) builtin(ctx context.Context, p *process) (int, error) {
 		status = 2
 	case "hash", "ulimit": // nothing to see
 	}
-	if err != nil {
-		// Nobody reads any more: SIGPIPE.
-		return 0, interp.HandlerCtx(ctx).Builtin(ctx, []string{"exit", "141"})
+	switch {
+	case broken(err) && !slices.Contains(p.ignored(), sigPIPE):
+		return 0, interp.HandlerCtx(ctx).Builtin(ctx, []string{"exit", strconv.Itoa(128 + sigPIPE)})
+	case err != nil:
+		if broken(err) {
+			err = errPipe
+		}
+		fmt.Fprintf(p.Stderr, "%s: line 0: %s: write error: %v\n", path.Base(s.p.Args[0]), p.Args[0], err)
+		return 1, nil
 	}
 	return status, nil
 }
@@ -197,55 +206,6 @@ func (s *interpreter) printUmask(p *process) int {
 	}
 	fmt.Fprintf(p.Stdout, "%04o\n", uint32(p.umask))
 	return 0
-}
-
-// kill knows the Mac's processes. A signal to the shells ends the one that sends it.
-func (s *interpreter) kill(ctx context.Context, p *process) (int, error) {
-	args, signal := p.Args[1:], "TERM"
-	if len(args) > 0 && args[0] == "-s" && len(args) > 1 {
-		signal, args = args[1], args[2:]
-	} else if len(args) > 0 && strings.HasPrefix(args[0], "-") && len(args[0]) > 1 {
-		signal, args = args[0][1:], args[1:]
-	}
-	status := 0
-	for _, arg := range args {
-		pid, err := strconv.Atoi(arg)
-		switch {
-		case err != nil:
-			fmt.Fprintf(p.Stderr, "%s: line 0: kill: %s: arguments must be process or job IDs\n", path.Base(s.p.Args[0]), arg)
-			status = 1
-		case pid == os.Getpid() && signal == "0":
-		case pid == os.Getpid():
-			return 0, interp.HandlerCtx(ctx).Builtin(ctx, []string{"exit", "143"})
-		case s.m.processes()[pid] == "":
-			fmt.Fprintf(p.Stderr, "%s: line 0: kill: (%d) - No such process\n", path.Base(s.p.Args[0]), pid)
-			status = 1
-		case p.UID != 0:
-			fmt.Fprintf(p.Stderr, "%s: line 0: kill: (%d) - Operation not permitted\n", path.Base(s.p.Args[0]), pid)
-			status = 1
-		case signal != "0" && pid != 1:
-			s.m.signal(pid, strings.TrimPrefix(signal, "SIG"))
-		}
-	}
-	return status, nil
-}
-
-// signal sends a signal, TERM or 15, to a job of launchd's.
-func (m *Mac) signal(pid int, signal string) {
-	if name := map[string]string{"15": "TERM", "9": "KILL", "2": "INT", "1": "HUP"}[signal]; name != "" {
-		signal = name
-	}
-	m.launchd.mu.Lock()
-	label := ""
-	for l, j := range m.launchd.jobs {
-		if j.pid == pid {
-			label = l
-		}
-	}
-	m.launchd.mu.Unlock()
-	if label != "" {
-		m.launchd.kill(label, signal)
-	}
 }
 
 // describe is command -v, command -V and type. It does not see functions.

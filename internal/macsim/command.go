@@ -23,6 +23,8 @@ type process struct {
 	environ environ     // the whole environment, for programs that start others
 	umask   fs.FileMode // what is kept out of the mode of new files
 	session *session    // the SSH session that it came over; nil for none
+	task    *task       // what signals to this very process reach; nil if none can
+	parent  *task       // the shell that started it; nil for none
 }
 
 // commands are the programs of the Mac, by absolute path. A name without a slash is looked up along PATH among these

@@ -37,7 +37,8 @@
 // A program that is asked for something real, but not modelled, says "macsim: ... is not modelled" and fails; tests can look for that.
 // The shell is not bash in these points, of which the first six go unsaid:
 //
-//   - Traps of signals do nothing, nor does EXIT in a subshell: ( trap ... EXIT ). An exit in an EXIT trap does not change the status.
+//   - A signal that comes while a subshell, a pipeline or a substitution runs is noticed after the words of the next command were
+//     expanded; wait and read do not notice one at all. A shell that a signal ends takes the program along that it was waiting for.
 //   - set -e is obeyed in a subshell or a substitution that is part of a condition.
 //   - A function that has the name of a builtin (echo, test, printf ...) is not called.
 //   - All shells of a Mac have one process id, that of the program that simulates it. $! is no process id.

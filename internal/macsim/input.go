@@ -105,7 +105,7 @@ func (s *interpreter) readArgs(ctx context.Context, args []string) []string {
 		if i < len(values) {
 			value = values[i]
 		}
-		script.WriteString(name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
+		script.WriteString(name + "=" + quote(value) + "\n")
 	}
 	if err != nil {
 		script.WriteString("false\n")

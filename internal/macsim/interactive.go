@@ -10,12 +10,15 @@ import (
 func (s *session) interactive(p *process) int {
 	m := s.conn.m
 	fmt.Fprintf(p.Stdout, "Last login: %s on ttys000\n", m.bootTime.Format("Mon Jan _2 15:04:05"))
-	sh := &interpreter{m: m, p: p, zsh: m.Shell == "zsh"}
+	sh := &interpreter{m: m, p: p, zsh: m.Shell == "zsh", task: new(task)}
+	ctx, stop := context.WithCancel(s.ctx)
+	defer stop()
+	sh.task.become(nil, stop)
 	sh.stdin = s.input.token
 	if err := sh.newRunner("-"+m.Shell, []string{"--"}); err != nil {
 		return p.errorf("%v", err)
 	}
-	return sh.runLines(s.ctx, "-"+m.Shell, source{
+	return sh.end(s.ctx, sh.runLines(ctx, "-"+m.Shell, source{
 		next: func(more bool) (string, error) {
 			prompt := "> "
 			if !more {
@@ -26,13 +29,13 @@ func (s *session) interactive(p *process) int {
 			return line + "\n", err
 		},
 		around: func(run func(context.Context)) {
-			ctx, cancel := context.WithCancel(s.ctx)
+			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			s.tty.cook(cancel)
 			run(ctx)
 			s.tty.raw()
 		},
-	})
+	}))
 }
 
 // prompt is the prompt of the login shell in dir.

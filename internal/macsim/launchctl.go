@@ -213,7 +213,7 @@ func (c *launchctlCall) bootout() int {
 		c.l.mu.Lock()
 		j := c.l.find(label)
 		c.l.mu.Unlock()
-		if j != nil && !c.m.sleep(c.done, j.gone) {
+		if j != nil && !c.l.awaitEnd(c.done, j) {
 			return 137
 		}
 	}
@@ -329,13 +329,10 @@ func (c *launchctlCall) kill() int {
 	if !ok {
 		return code
 	}
-	signal := strings.TrimPrefix(c.args[0], "SIG")
-	for name, number := range map[string]string{"HUP": "1", "INT": "2", "KILL": "9", "TERM": "15"} {
-		if signal == number {
-			signal = name
-		}
-	}
+	signal, ok := signalNumber(c.args[0])
 	switch {
+	case !ok:
+		return c.badTarget(".")
 	case c.UID != 0:
 		c.complain("Not privileged to signal service.\n")
 		return 1

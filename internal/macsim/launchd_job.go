@@ -24,10 +24,14 @@ type job struct {
 	failed bool   // its program could not be started; launchd calls that the penalty box
 	waits  bool   // it has ended, and launchd means to start it again
 
-	// After bootout. The job stays until its process has gone; zero: not booted out.
-	killed time.Time // when SIGKILL is sent; zero: never
-	gone   time.Time // when the process has gone; zero: never
+	run      *run      // what it really runs; nil when it does not run, or is taken to be running
+	launched time.Time // when it was last started
+	again    bool      // it is started again when it has ended: kickstart -k
+
+	// After bootout. The job stays until its process has gone.
 	dying  bool
+	killed time.Time // when SIGKILL is sent; zero: never
+	gone   time.Time // when the process has gone; zero: never, or when run has ended
 }
 
 // Job is how the program of a job behaves that does not exist as a program of this Mac. The zero value runs for ever, and ends at once
@@ -141,6 +145,18 @@ func (j *job) exited(status int) {
 	j.waits = j.keptAlive(status)
 }
 
+// signaled notes that a run ended of a signal.
+func (j *job) signaled(n int) {
+	j.pid = 0
+	j.ended = "last terminating signal = " + signalText(n)
+	j.waits = j.keptAlive(128 + n)
+}
+
+// exitTimeout is how long the job has between SIGTERM and SIGKILL; 0: for ever.
+func (j *job) exitTimeout() time.Duration {
+	return time.Duration(j.number("ExitTimeOut", 5)) * time.Second
+}
+
 // refused notes that the program could not be started.
 func (j *job) refused() {
 	j.exited(78)
@@ -171,10 +187,10 @@ func (j *job) state(now time.Time) string {
 	return "not running"
 }
 
-// stop sends SIGTERM: it says when SIGKILL follows and when the process will have gone, zero meaning never. An ExitTimeOut of 0 is
-// no SIGKILL at all.
+// stop is SIGTERM for a job that is not really run: it says when SIGKILL follows and when the process will have gone, zero meaning never.
+// An ExitTimeOut of 0 is no SIGKILL at all.
 func (j *job) stop(now time.Time, drain time.Duration) (killed, gone time.Time) {
-	timeout := time.Duration(j.number("ExitTimeOut", 5)) * time.Second
+	timeout := j.exitTimeout()
 	if timeout > 0 {
 		killed = now.Add(timeout)
 	}

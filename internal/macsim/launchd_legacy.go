@@ -77,7 +77,7 @@ func (c *launchctlCall) start() int {
 func (c *launchctlCall) stop() int {
 	for _, label := range c.args {
 		if c.UID == 0 {
-			c.l.kill(label, "TERM")
+			c.l.kill(label, sigTERM)
 		}
 	}
 	return 0

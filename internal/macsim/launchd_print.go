@@ -105,7 +105,7 @@ func (p *printer) limits(j *job) {
 	p.line("exit timeout = %d", j.number("ExitTimeOut", 5))
 }
 
-// throttle is ThrottleInterval as launchd takes it: 0 is ignored.
+// throttle is how many seconds after its launch the job is started again at the earliest. A ThrottleInterval of 0 is ignored.
 func (j *job) throttle() int64 {
 	if n := j.number("ThrottleInterval", 10); n > 0 {
 		return n

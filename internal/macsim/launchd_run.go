@@ -1,7 +1,10 @@
 package macsim
 
 import (
+	"context"
+	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
@@ -12,10 +15,17 @@ import (
 // millisecond later.)
 const settle = time.Second
 
+// A run is one run of a job's program, really run.
+type run struct {
+	task  *task
+	rests chan struct{} // closed when it sleeps for the first time
+	ended chan struct{} // closed when it has ended and launchd knows
+}
+
 // startLoaded starts a job that was just loaded, if launchd does so.
 func (l *launchdState) startLoaded(j *job) {
 	l.mu.Lock()
-	late := l.behavior[j.label].Late
+	late := l.behavior[j.label].Late || l.ways.Late
 	l.mu.Unlock()
 	reason := "speculative"
 	if _, conditions := j.dict.Get("KeepAlive").(plist.Dict); conditions {
@@ -26,7 +36,7 @@ func (l *launchdState) startLoaded(j *job) {
 	}
 }
 
-// start starts the job's program. It is no error when that fails: the job says so.
+// start starts the job's program, unless it runs. It is no error when that fails: the job says so.
 func (l *launchdState) start(j *job, reason string) {
 	m := l.mac
 	l.mu.Lock()
@@ -36,7 +46,7 @@ func (l *launchdState) start(j *job, reason string) {
 	}
 	behavior, simulated := l.behavior[j.label]
 	j.runs++
-	j.reason, j.waits, j.failed = reason, false, false
+	j.reason, j.waits, j.failed, j.launched = reason, false, false, m.now()
 	path, found := m.jobProgram(j)
 	switch {
 	case !m.hasUser(j.word("UserName")), !simulated && !found:
@@ -46,54 +56,170 @@ func (l *launchdState) start(j *job, reason string) {
 	default:
 		j.pid = m.newPID()
 	}
-	run := j.pid != 0 && !simulated && m.canRun(path)
-	pid := j.pid
+	if j.pid != 0 && !simulated && m.canRun(path) {
+		j.run = l.spawn(j)
+	}
+	r := j.run
 	l.mu.Unlock()
-	if run {
-		l.run(j, pid)
+	if r != nil {
+		select {
+		case <-r.ended:
+		case <-r.rests:
+		case <-time.After(settle):
+		}
 	}
 }
 
-// run really runs the job's program.
-func (l *launchdState) run(j *job, pid int) {
-	env := map[string]string{"XPC_SERVICE_NAME": j.label, "OSLogRateLimit": "64"}
+// restsKey is in the context of what launchd runs: a func() to be called when it sleeps.
+type restsKey struct{}
+
+// spawn really runs the job's program: as root, in the folder /, with nothing on stdin, and with stdout and stderr appended to the files
+// that the definition names. It ends at shutdown at the latest. l.mu is held.
+func (l *launchdState) spawn(j *job) *run {
+	m := l.mac
+	p := m.process(rootCred.uid, j.argv())
+	p.Dir = "/"
+	p.environ = environ{"PATH": defaultPath, "XPC_SERVICE_NAME": j.label, "OSLogRateLimit": "64"}
 	for _, e := range j.environment() {
-		env[e.Key], _ = e.Value.(string)
+		p.environ[e.Key], _ = e.Value.(string)
 	}
-	wait, rests := l.mac.spawn(j.argv(), env, j.word("StandardOutPath"), j.word("StandardErrorPath"))
-	ended := make(chan struct{})
+	p.Env = p.environ.get
+	p.Stdout, p.Stderr = m.appendTo(j.word("StandardOutPath")), m.appendTo(j.word("StandardErrorPath"))
+	r := &run{task: new(task), rests: make(chan struct{}), ended: make(chan struct{})}
+	p.task = r.task
+	ctx, kill := context.WithCancel(m.running())
+	ctx = context.WithValue(ctx, restsKey{}, sync.OnceFunc(func() { close(r.rests) }))
+	r.task.stop, r.task.kill = kill, kill
+	if !m.enter(ctx) {
+		kill()
+		close(r.ended)
+		return r
+	}
 	go func() {
-		defer close(ended)
-		status := wait()
+		defer m.work.Done()
+		defer close(r.ended)
+		status := 127
+		if path, err := m.lookPath(p); err == nil {
+			status = m.start(ctx, path, p)
+		}
+		if !j.is("AbandonProcessGroup") {
+			kill()
+		}
+		l.reap(j, status, r.task.signal())
+	}()
+	return r
+}
+
+// appendTo opens a log file as launchd does.
+func (m *Mac) appendTo(path string) io.Writer {
+	if path == "" {
+		return io.Discard
+	}
+	f, err := m.files.open(rootCred, path, appendFlags, 0o644)
+	if err != nil {
+		return io.Discard
+	}
+	return f
+}
+
+// reap notes that the job's run has ended, and does what is to follow.
+func (l *launchdState) reap(j *job, status, signal int) {
+	l.mu.Lock()
+	j.run = nil
+	if signal != 0 {
+		j.signaled(signal)
+	} else {
+		j.exited(status)
+	}
+	again := j.again
+	j.again = false
+	if l.jobs[j.label] != j {
+		l.mu.Unlock()
+		return
+	}
+	if j.dying {
+		delete(l.jobs, j.label)
+	} else if j.waits && !again {
+		l.respawn(j)
+	}
+	l.mu.Unlock()
+	if again {
+		l.start(j, "non-ipc demand")
+	}
+}
+
+// respawn starts a job that is kept alive again when its throttle interval is over. l.mu is held.
+func (l *launchdState) respawn(j *job) {
+	m, ctx := l.mac, l.mac.running()
+	if !m.enter(ctx) {
+		return
+	}
+	launched := j.launched
+	go func() {
+		defer m.work.Done()
+		if !m.sleep(ctx.Done(), launched.Add(time.Duration(j.throttle())*time.Second)) {
+			return
+		}
 		l.mu.Lock()
-		defer l.mu.Unlock()
-		if j.pid == pid {
-			j.exited(status)
+		wanted := j.waits && j.launched.Equal(launched)
+		l.mu.Unlock()
+		if wanted {
+			l.start(j, "inefficient")
 		}
 	}()
+}
+
+// terminate sends the job's run SIGTERM, and SIGKILL when its time is over. l.mu is held.
+func (l *launchdState) terminate(j *job) {
+	m, r, timeout := l.mac, j.run, j.exitTimeout()
+	r.task.send(sigTERM)
+	if timeout == 0 || !m.enter(m.running()) {
+		return
+	}
+	j.killed = m.now().Add(timeout)
+	until := j.killed
+	go func() {
+		defer m.work.Done()
+		if m.sleep(r.ended, until) {
+			r.task.send(sigKILL)
+		}
+	}()
+}
+
+// awaitEnd returns when the process of a job that is to end has gone. It is false when done was closed first.
+func (l *launchdState) awaitEnd(done <-chan struct{}, j *job) bool {
+	l.mu.Lock()
+	r, gone := j.run, j.gone
+	l.mu.Unlock()
+	if r == nil {
+		return l.mac.sleep(done, gone)
+	}
 	select {
-	case <-ended:
-	case <-rests:
-	case <-time.After(settle):
+	case <-r.ended:
+		return true
+	case <-done:
+		return false
 	}
 }
 
-// kill sends a signal to a job that runs; ok is false when none does. What does not end a process does nothing here.
-func (l *launchdState) kill(label, signal string) (ok bool) {
+// kill sends a signal to a job that runs; ok is false when none does. Of a job that is not really run, signals that do not end a process
+// do nothing.
+func (l *launchdState) kill(label string, n int) (ok bool) {
 	l.mu.Lock()
 	j := l.find(label)
 	if j == nil || j.pid == 0 {
 		l.mu.Unlock()
 		return false
 	}
-	end := map[string]string{"TERM": "Terminated: 15", "KILL": "Killed: 9", "INT": "Interrupt: 2", "HUP": "Hangup: 1"}[signal]
-	if end == "" || j.dying {
+	if j.run != nil || signals[n].text == "" || j.dying {
+		if j.run != nil {
+			j.run.task.send(n)
+		}
 		l.mu.Unlock()
 		return true
 	}
-	j.pid = 0
-	j.ended = "last terminating signal = " + end
-	again := j.keptAlive(128)
+	j.signaled(n)
+	again := j.waits
 	l.mu.Unlock()
 	if again {
 		l.start(j, "inefficient")
@@ -101,9 +227,32 @@ func (l *launchdState) kill(label, signal string) (ok bool) {
 	return true
 }
 
-// restart is kickstart -k: SIGTERM, the wait until the process has gone, and a new start of the same definition.
+// signal sends a signal to the job with this process.
+func (l *launchdState) signal(pid, n int) {
+	l.mu.Lock()
+	label := ""
+	for name, j := range l.jobs {
+		if j.pid == pid {
+			label = name
+		}
+	}
+	l.mu.Unlock()
+	if label != "" {
+		l.kill(label, n)
+	}
+}
+
+// restart is kickstart -k: SIGTERM, the wait until the process has gone, and a new start of the same definition. launchd does it even when
+// nobody waits for it any more.
 func (l *launchdState) restart(done <-chan struct{}, j *job) {
 	l.mu.Lock()
+	if j.run != nil {
+		j.again = true
+		l.terminate(j)
+		l.mu.Unlock()
+		l.awaitEnd(done, j)
+		return
+	}
 	killed, gone := j.stop(l.mac.now(), l.behavior[j.label].Drain)
 	running := j.pid != 0
 	l.mu.Unlock()
@@ -112,10 +261,8 @@ func (l *launchdState) restart(done <-chan struct{}, j *job) {
 			return
 		}
 		l.mu.Lock()
-		j.pid = 0
-		j.ended = "last terminating signal = Terminated: 15"
-		if gone.Equal(killed) {
-			j.ended = "last terminating signal = Killed: 9"
+		if j.signaled(sigTERM); gone.Equal(killed) {
+			j.signaled(sigKILL)
 		}
 		l.mu.Unlock()
 	}

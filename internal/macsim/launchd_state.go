@@ -19,9 +19,10 @@ const (
 
 // launchdState is launchd: its system domain, the only one that there is without a login at the screen. What time does to a job is
 // worked out when somebody looks. A job whose program exists on this Mac (or is a script in its file tree) is really run, as
-// root and in the folder /; any other executable file is taken to be running, see Job. Not modelled: that a job which
-// ended is started again (by KeepAlive, an interval, a calendar, a changed path or a socket), users, limits, and signals to
-// programs that are really run: those end by themselves or with the Mac, whatever launchd says of their job.
+// root and in the folder /, is sent real signals, and is started again by KeepAlive; any other executable file is taken to be running, see
+// Job, and stays ended once it has ended. Not modelled: starting a job at an interval, by a calendar, a changed path or a socket; users,
+// limits, and that launchd waits longer from crash to crash. When a job's program ends, launchd ends what that has started, or leaves it
+// alone with AbandonProcessGroup; a program that a signal ends takes what it has started along in any case.
 type launchdState struct {
 	mu       sync.Mutex
 	mac      *Mac
@@ -35,6 +36,7 @@ type launchdState struct {
 type Launchd struct {
 	Vague  bool     // a disabled job, bad ownership and a bad property list are refused with 5 instead of a number of their own
 	Stuck  bool     // kickstart of a job whose program could not be started never returns
+	Late   bool     // no job is started when it is loaded, although its property list says so; kickstart starts it
 	Denied []string // labels that are not loaded at boot because the background items in System Settings do not allow them
 	Extra  string   // what print adds at the end of a job, as it is: fields that nobody knows
 }
@@ -214,6 +216,10 @@ func (l *launchdState) bootout(label string) int {
 		return 36
 	case !j.dying:
 		j.dying = true
+		if j.run != nil {
+			l.terminate(j)
+			return 0
+		}
 		j.killed, j.gone = j.stop(l.mac.now(), l.behavior[label].Drain)
 		l.advance()
 	}

@@ -280,49 +280,6 @@ func (m *Mac) Run(ctx context.Context, script string, args ...string) (stdout, s
 	return out.String(), errs.String(), exit
 }
 
-// spawn starts a program as root in the background, as launchd does: in the folder /, with nothing on stdin, and with stdout and
-// stderr appended to the files of these names, /dev/null if "". wait returns its exit status when it has ended: 127 when it does
-// not exist. It ends at shutdown at the latest. Rests is closed when it sleeps for the first time.
-func (m *Mac) spawn(argv []string, env map[string]string, stdout, stderr string) (wait func() int, rests <-chan struct{}) {
-	p := m.process(rootCred.uid, argv)
-	p.Dir = "/"
-	p.environ = environ{"PATH": defaultPath}
-	for k, v := range env {
-		p.environ[k] = v
-	}
-	p.Env = p.environ.get
-	p.Stdout, p.Stderr = m.appendTo(stdout), m.appendTo(stderr)
-	done, resting, status := make(chan struct{}), make(chan struct{}), 127
-	ctx := context.WithValue(m.running(), restsKey{}, sync.OnceFunc(func() { close(resting) }))
-	if !m.enter(ctx) {
-		return func() int { return 9 }, nil
-	}
-	go func() {
-		defer m.work.Done()
-		defer close(done)
-		path, err := m.lookPath(p)
-		if err == nil {
-			status = m.start(ctx, path, p)
-		}
-	}()
-	return func() int { <-done; return status }, resting
-}
-
-// restsKey is in the context of what launchd runs: a func() to be called when it sleeps.
-type restsKey struct{}
-
-// appendTo opens a log file as launchd does.
-func (m *Mac) appendTo(path string) io.Writer {
-	if path == "" {
-		return io.Discard
-	}
-	f, err := m.files.open(rootCred, path, appendFlags, 0o644)
-	if err != nil {
-		return io.Discard
-	}
-	return f
-}
-
 // process is a new process of uid in that user's home.
 func (m *Mac) process(uid int, argv []string) *process {
 	name, home := m.User, "/Users/"+m.User

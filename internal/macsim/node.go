@@ -26,6 +26,7 @@ const (
 	errBadFile      errno = "Bad file descriptor"
 	errNoXattr      errno = "Attribute not found"
 	errNotSupported errno = "Operation not supported"
+	errPipe         errno = "Broken pipe"
 )
 
 func (e errno) Error() string { return string(e) }

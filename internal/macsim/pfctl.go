@@ -69,9 +69,9 @@ var (
 )
 
 // pfctl controls pf. What it does not model (queues, -g, -i, -m, -p, -r, -z, timeouts and limits) it refuses with its usage.
-func pfctl(_ context.Context, m *Mac, p *process) int {
-	// Nothing is written before pf is unlocked again, since the reader may be another pfctl. stdout comes after stderr, as from
-	// every program that does not write to a terminal.
+func pfctl(ctx context.Context, m *Mac, p *process) int {
+	// Once pf is locked nothing is written before it is unlocked again, since the reader may be another pfctl. stdout comes after
+	// stderr, as from every program that does not write to a terminal.
 	var stdout, stderr bytes.Buffer
 	out := *p
 	out.Stdout, out.Stderr = &stdout, &stderr
@@ -85,6 +85,12 @@ func pfctl(_ context.Context, m *Mac, p *process) int {
 		return []byte(text), pathReason(err)
 	}
 	err := r.options(p.Args[1:])
+	if err == nil {
+		err = r.open()
+	}
+	if _, gone := stderr.WriteTo(p.Stderr); gone != nil && ctx.Err() != nil {
+		return 1 // What pfctl says before it does anything was its last word: SIGPIPE.
+	}
 	if err == nil {
 		err = r.run()
 	}
@@ -235,6 +241,18 @@ func (r *pfctlRun) option(flag byte, value string) error {
 	return nil
 }
 
+// open opens pf, unless nothing is to be done.
+func (r *pfctlRun) open() error {
+	switch {
+	case r.noAction:
+		return nil
+	case r.p.UID != 0:
+		return r.die("/dev/pf: Permission denied")
+	}
+	r.say("No ALTQ support in kernel\nALTQ related functions disabled")
+	return nil
+}
+
 // run does what was asked for, in pfctl's order.
 func (r *pfctlRun) run() error {
 	if r.file == "-" { // Whoever writes it may be another pfctl, which needs pf unlocked.
@@ -249,11 +267,6 @@ func (r *pfctlRun) run() error {
 	if r.noAction {
 		r.disable, r.enable, r.take, r.release, r.flush, r.show = false, false, false, "", "", ""
 		r.kill, r.killSrc = nil, nil
-	} else {
-		if r.p.UID != 0 {
-			return r.die("/dev/pf: Permission denied")
-		}
-		r.say("No ALTQ support in kernel\nALTQ related functions disabled")
 	}
 	if r.disable {
 		if !r.pf.enabled {

@@ -2,6 +2,7 @@ package macsim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,14 +28,14 @@ func (e environ) get(name string) string { return e[name] }
 func (e environ) lines() []string {
 	var all []string
 	for _, k := range slices.Sorted(maps.Keys(e)) {
-		if k != umaskVar {
+		if !strings.HasPrefix(k, hiddenVars) {
 			all = append(all, k+"="+e[k])
 		}
 	}
 	return all
 }
 
-// child is a process that p starts: it has p's streams, folder and environment.
+// child is a process that p becomes or starts: it has p's streams, folder and environment.
 func (p *process) child(argv ...string) *process {
 	c := *p
 	c.Args = argv
@@ -187,6 +189,18 @@ func (m *Mac) start(ctx context.Context, path string, p *process) int {
 	}
 	defer m.work.Done()
 	defer interruptRead(ctx, p.Stdin)()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	piped := &outlets{p: p, end: end}
+	p.Stdout, p.Stderr = piped.to(p.Stdout), piped.to(p.Stderr)
+	status := m.startAt(ctx, path, p)
+	if piped.broke.Load() {
+		return 128 + sigPIPE
+	}
+	return status
+}
+
+func (m *Mac) startAt(ctx context.Context, path string, p *process) int {
 	f := m.begin(ctx, path, p)
 	switch {
 	case ctx.Err() != nil:
@@ -255,4 +269,41 @@ func interruptRead(ctx context.Context, r io.Reader) (stop func()) {
 			_ = f.SetReadDeadline(time.Time{})
 		}
 	}
+}
+
+// outlets are stdout and stderr of a program. Writing where nobody reads any more ends it, by SIGPIPE, unless it ignores that.
+type outlets struct {
+	p     *process
+	end   func()
+	broke atomic.Bool
+}
+
+type outlet struct {
+	io.Writer
+	of *outlets
+}
+
+func (o *outlets) to(w io.Writer) io.Writer { return &outlet{bare(w), o} }
+
+// bare is the stream behind an outlet: what one program does not die of, another that it starts may.
+func bare(w io.Writer) io.Writer {
+	if o, ok := w.(*outlet); ok {
+		return o.Writer
+	}
+	return w
+}
+
+func (o *outlet) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if broken(err) && !slices.Contains(o.of.p.ignored(), sigPIPE) {
+		o.of.broke.Store(true)
+		o.of.end()
+	}
+	return n, err
+}
+
+// broken tells whether writing failed because nobody reads any more.
+func broken(err error) bool {
+	var file errno
+	return err != nil && !errors.As(err, &file)
 }

@@ -20,10 +20,12 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Variables with which the interpreter carries what it has no place for.
+// Variables with which the interpreter carries what it has no place for. Programs do not see them.
 const (
-	umaskVar = "__macsim_umask" // exported: the umask, in octal
-	arg0Var  = "__macsim_arg0"  // $0 of a shell that reads its script from stdin
+	hiddenVars = "__macsim_"
+	umaskVar   = hiddenVars + "umask"   // exported: the umask, in octal
+	ignoredVar = hiddenVars + "ignored" // exported: the numbers of the signals that are ignored
+	arg0Var    = hiddenVars + "arg0"    // $0 of a shell that reads its script from stdin
 )
 
 // interpreter is one running shell.
@@ -33,6 +35,8 @@ type interpreter struct {
 	zsh    bool     // speaks like zsh, else like bash 3.2, which is /bin/sh
 	runner *interp.Runner
 	stdin  *os.File
+	task   *task
+	exit   string // while its trap on EXIT runs: the status before
 }
 
 // shell is /bin/sh, and the other shells of a Mac: all of them take the language of bash.
@@ -62,7 +66,14 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 			}
 		}
 	}
-	s := &interpreter{m: m, p: p, zsh: path.Base(p.Args[0]) == "zsh"}
+	s := &interpreter{m: m, p: p, zsh: path.Base(p.Args[0]) == "zsh", task: p.task}
+	if s.task == nil {
+		s.task = new(task)
+	}
+	p.Stdout, p.Stderr = bare(p.Stdout), bare(p.Stderr) // Its builtins know SIGPIPE themselves.
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	s.task.become(p.ignored(), stop)
 	arg0, script := p.Args[0], ""
 	switch {
 	case command && len(args) == 0:
@@ -109,13 +120,13 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 				return in.line()
 			}
 		}
-		return s.runLines(ctx, arg0, source{next: next})
+		return s.end(ctx, s.runLines(running, arg0, source{next: next}))
 	}
 	file, err := newParser().Parse(strings.NewReader(asSh(script)), arg0)
 	if err != nil {
 		return s.syntaxError(err)
 	}
-	return s.status(s.runner.Run(ctx, file))
+	return s.end(ctx, s.status(s.runner.Run(running, file)))
 }
 
 // stdinFile is r as a file, which is the only thing the interpreter does not read ahead from.
@@ -302,6 +313,7 @@ func (s *interpreter) pathError(name string, err error) error {
 func (s *interpreter) process(ctx context.Context, args []string) *process {
 	hc := interp.HandlerCtx(ctx)
 	p := *s.p
+	p.task, p.parent = nil, s.task
 	p.Args, p.Dir, p.Stdin, p.Stdout, p.Stderr = args, slash(hc.Dir), hc.Stdin, hc.Stdout, hc.Stderr
 	if in := s.input(hc.Stdin); in != nil {
 		p.Stdin = in
@@ -324,8 +336,12 @@ func (s *interpreter) process(ctx context.Context, args []string) *process {
 	return &p
 }
 
-// exec runs what is neither a function nor one of the interpreter's own builtins.
+// exec runs what is neither a function nor one of the interpreter's own builtins, and then the traps of signals that came meanwhile.
 func (s *interpreter) exec(ctx context.Context, args []string) error {
+	return s.trapAfter(ctx, s.execOne(ctx, args))
+}
+
+func (s *interpreter) execOne(ctx context.Context, args []string) error {
 	p := s.process(ctx, args)
 	if name, ok := strings.CutPrefix(args[0], builtinPrefix); ok {
 		p.Args = append([]string{name}, args[1:]...)
@@ -334,6 +350,10 @@ func (s *interpreter) exec(ctx context.Context, args []string) error {
 			return err
 		}
 		return interp.ExitStatus(status)
+	}
+	if name, ok := strings.CutPrefix(args[0], becomePrefix); ok {
+		args = append([]string{name}, args[1:]...)
+		p.Args, p.task = args, s.task
 	}
 	file, err := s.m.lookPath(p)
 	if err != nil {

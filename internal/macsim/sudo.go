@@ -90,10 +90,10 @@ func sudoKeeps(name string) bool {
 	switch name {
 	case "BLOCKSIZE", "COLORFGBG", "COLORTERM", "__CF_USER_TEXT_ENCODING", "CHARSET", "LANG", "LANGUAGE", "LINES", "COLUMNS", "LSCOLORS",
 		"SSH_AUTH_SOCK", "TZ", "DISPLAY", "XAUTHORIZATION", "XAUTHORITY", "EDITOR", "VISUAL", "HOME", "MAIL",
-		"PATH", "TERM", "PWD", "SHELL", "USER", "LOGNAME", "SUDO_COMMAND", "SUDO_USER", "SUDO_UID", "SUDO_GID", umaskVar:
+		"PATH", "TERM", "PWD", "SHELL", "USER", "LOGNAME", "SUDO_COMMAND", "SUDO_USER", "SUDO_UID", "SUDO_GID":
 		return true
 	}
-	return strings.HasPrefix(name, "LC_")
+	return strings.HasPrefix(name, "LC_") || strings.HasPrefix(name, hiddenVars)
 }
 
 // authenticate is 0 when the user may go on.

@@ -325,7 +325,7 @@ func env(ctx context.Context, m *Mac, p *process) int {
 	}
 	c := p.child(args...)
 	if set['i'] != "" {
-		clear(c.environ)
+		maps.DeleteFunc(c.environ, func(name, _ string) bool { return !strings.HasPrefix(name, hiddenVars) })
 	}
 	delete(c.environ, set['u'])
 	for len(c.Args) > 0 && strings.Contains(c.Args[0], "=") {
@@ -359,7 +359,9 @@ func nohup(ctx context.Context, m *Mac, p *process) int {
 	if len(p.Args) < 2 {
 		return p.usage("nohup [--] utility [arguments]", 127)
 	}
-	return m.runChild(ctx, p, p.child(p.Args[1:]...))
+	c := p.child(p.Args[1:]...)
+	c.ignore(sigHUP)
+	return m.runChild(ctx, p, c)
 }
 
 // basename is dirname as well.

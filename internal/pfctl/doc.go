@@ -26,15 +26,4 @@
 // An anchor is loaded with -a, which touches nothing else. The main ruleset is loaded from /etc/pf.conf only when a
 // call is missing from it, because that drops the calls which system services (Internet Sharing, virtual machines, VPNs)
 // inserted at run time. pf is enabled by a counted reference (-E) and released with its token (-X), never switched off (-d).
-//
-// # What rules would do
-//
-// A plan judges what it is going to change before anything is changed ([Planned]). From the survey it builds the Mac as it is
-// and as it will be (world): the main ruleset, every anchor as loaded, tables, interfaces; and it has package pf follow the
-// conversations that matter through both. What the Mac's own pfctl made of a text is believed over what package pf makes of it. A
-// line that cannot be read makes everything uncertain, and that is said; it never lets something pass.
-//
-// Not known are the owners of sockets, so that rules with user or group may leave a doubt; what scrubbing, dummynet and limits
-// of states do; the neighbour discovery of IPv6 and DHCP, which rules can cut as well; and whether port 22 of a tailnet's address
-// is Tailscale's own SSH server, whose connections never meet pf.
 package pfctl

@@ -1,0 +1,236 @@
+package macsim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
+)
+
+// script loads a job that runs a script, which sleeps or has ended when it returns.
+func script(t *testing.T, m *Mac, label, text string, more ...plist.Entry) {
+	t.Helper()
+	more = append(more, plist.Entry{Key: "ProgramArguments", Value: plist.Array{"/bin/sh", "-c", text}},
+		plist.Entry{Key: "RunAtLoad", Value: true}, plist.Entry{Key: "StandardOutPath", Value: "/tmp/out"},
+		plist.Entry{Key: "StandardErrorPath", Value: "/tmp/out"})
+	file := "/tmp/" + label + ".plist"
+	put(t, m, file, daemon(t, label, more...), 0o644)
+	if _, stderr, exit := m.Run(t.Context(), "launchctl bootstrap system "+file); exit != 0 {
+		t.Fatal(stderr)
+	}
+}
+
+// until waits until a condition, which is a script, is true.
+func until(t *testing.T, m *Mac, condition string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, stderr, exit := m.Run(ctx, `until eval "$1"; do sleep 0.1; done`, condition); exit != 0 {
+		t.Fatalf("never true: %s\n%s\n%s", condition, stderr, m)
+	}
+}
+
+// awaitGone waits until launchd does not know the job any more.
+func awaitGone(t *testing.T, m *Mac, label string) {
+	t.Helper()
+	until(t, m, "! launchctl print system/"+label+" >/dev/null 2>&1")
+}
+
+// TestJobEnds ends a job whose script really runs, in all the ways there are.
+func TestJobEnds(t *testing.T) {
+	const loop = "; echo begun; while :; do /bin/sleep 0.1; done"
+	for name, test := range map[string]struct {
+		script string // of the job
+		end    string // what somebody does then
+		out    string // what the job had printed in the end
+		last   string // how launchd says it ended; "" when it does not know the job any more
+	}{
+		"bootout":           {":" + loop, "launchctl bootout system/job", "begun\n", ""},
+		"bootout-trap":      {"trap 'echo told; exit 3' TERM" + loop, "launchctl bootout system/job", "begun\ntold\n", ""},
+		"bootout-exit-trap": {"trap 'echo bye' EXIT" + loop, "launchctl bootout system/job", "begun\nbye\n", ""},
+		"bootout-both":      {"trap 'echo told; exit' TERM; trap 'echo bye' EXIT" + loop, "launchctl bootout system/job", "begun\ntold\nbye\n", ""},
+		"bootout-reset":     {"trap 'echo never' TERM; trap - TERM" + loop, "launchctl bootout system/job", "begun\n", ""},
+		"remove":            {":" + loop, "launchctl remove job", "begun\n", ""},
+		"unload":            {":" + loop, "launchctl unload /tmp/job.plist", "begun\n", ""},
+		"TERM":              {":" + loop, "launchctl kill TERM system/job", "begun\n", "last terminating signal = Terminated: 15"},
+		"TERM-trap":         {"trap 'echo told; exit 3' TERM" + loop, "launchctl kill 15 system/job", "begun\ntold\n", "last exit code = 3"},
+		"KILL":              {"trap 'echo never' TERM EXIT" + loop, "launchctl kill SIGKILL system/job", "begun\n", "last terminating signal = Killed: 9"},
+		"HUP-deaf":          {"trap '' HUP" + loop, "launchctl kill HUP system/job; launchctl kill USR1 system/job", "begun\n", "last terminating signal = User defined signal 1: 30"},
+		"stop":              {":" + loop, "launchctl stop job", "begun\n", "last terminating signal = Terminated: 15"},
+		"by-pid": {
+			"trap 'echo told; exit 3' TERM" + loop, `kill -TERM "$(launchctl print system/job | sed -n 's/^.pid = //p')"`,
+			"begun\ntold\n", "last exit code = 3",
+		},
+		"by-pid-program": {
+			":" + loop, `/bin/kill -9 "$(launchctl print system/job | sed -n 's/^.pid = //p')"`,
+			"begun\n", "last terminating signal = Killed: 9",
+		},
+		"what-it-became": {"trap 'echo never' TERM EXIT; echo begun; exec /bin/sleep 1000000", "launchctl kill TERM system/job", "begun\n", "last terminating signal = Terminated: 15"},
+		"its-children":   {"(while :; do /bin/sleep 0.1; done) & trap 'echo told; exit' TERM" + loop, "launchctl bootout system/job", "begun\ntold\n", ""},
+		// A program is in its way to the end; sh comes to its trap after that.
+		"after-the-program": {"trap 'echo told; exit' TERM; echo begun; /bin/sleep 3; echo never", "launchctl bootout system/job", "begun\ntold\n", ""},
+
+		"itself":       {"echo begun; launchctl bootout system/job; echo never", ":", "begun\n", ""},
+		"itself-last":  {"trap 'echo bye' EXIT; echo begun; launchctl remove job", ":", "begun\nbye\n", ""},
+		"itself-exec":  {"echo begun; exec launchctl bootout system/job", ":", "begun\n", ""},
+		"itself-deaf":  {"trap '' TERM; echo begun; launchctl bootout system/job; echo \"still here $?\"", ":", "begun\nstill here 0\n", ""},
+		"itself-trap":  {"trap 'echo told' TERM; echo begun; launchctl bootout system/job; echo on", ":", "begun\ntold\non\n", ""},
+		"ends-unasked": {"echo begun; exit 7", ":", "begun\n", "last exit code = 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMac(t, Mac{Second: 10 * time.Millisecond})
+			script(t, m, "job", test.script, plist.Entry{Key: "ExitTimeOut", Value: int64(6000)})
+			if out, stderr, _ := m.Run(t.Context(), test.end); out+stderr != "" {
+				t.Errorf("%s said %q", test.end, out+stderr)
+			}
+			if test.last == "" {
+				awaitGone(t, m, "job")
+			} else {
+				until(t, m, "launchctl print system/job | grep -q 'state = not running'")
+				out, _, _ := m.Run(t.Context(), `launchctl print system/job | grep last`)
+				if strings.TrimSpace(out) != test.last {
+					t.Errorf("it ended with %q, want %q", strings.TrimSpace(out), test.last)
+				}
+			}
+			if out, _ := m.Files().Read("/tmp/out"); out != test.out {
+				t.Errorf("it printed %q, want %q", out, test.out)
+			}
+		})
+	}
+}
+
+// TestExitTimeOut is how long launchd lets a job have that does not care for SIGTERM.
+func TestExitTimeOut(t *testing.T) {
+	m := newMac(t, Mac{Second: 10 * time.Millisecond})
+	script(t, m, "deaf", "trap 'echo told' TERM; trap 'echo never' EXIT; while :; do sleep 1; done", plist.Entry{Key: "ExitTimeOut", Value: int64(30)})
+	before := m.now()
+	check(t, m, `
+$ launchctl bootout system/deaf
+$ launchctl print system/deaf | grep -e state -e pid
+	state = SIGTERMed
+	pid = PID
+$ launchctl bootstrap system /tmp/deaf.plist
+Bootstrap failed: 5: Input/output error
+exit 5
+`)
+	awaitGone(t, m, "deaf")
+	if took := m.now().Sub(before); took < 30*time.Second {
+		t.Errorf("it was killed after %v", took)
+	}
+	if out, _ := m.Files().Read("/tmp/out"); out != "told\n" {
+		t.Errorf("it printed %q", out)
+	}
+}
+
+// TestKeptAlive is what becomes of a job that launchd is to start again.
+func TestKeptAlive(t *testing.T) {
+	onFailure := plist.Entry{Key: "KeepAlive", Value: plist.Dict{{Key: "SuccessfulExit", Value: false}}}
+	for name, test := range map[string]struct {
+		script, end string
+		more        []plist.Entry
+		runs        int
+		after       time.Duration // between the first launch and the second
+	}{
+		"failed":     {"echo run; [ -e /tmp/again ] && exec sleep 1000000; : >/tmp/again; exit 1", ":", []plist.Entry{onFailure}, 2, 10 * time.Second},
+		"killed":     {"echo run; exec sleep 1000000", "launchctl kill KILL system/job", []plist.Entry{onFailure}, 2, 10 * time.Second},
+		"throttle":   {"echo run; exec sleep 1000000", "launchctl kill KILL system/job", []plist.Entry{onFailure, {Key: "ThrottleInterval", Value: int64(25)}}, 2, 25 * time.Second},
+		"successful": {"echo run; sleep 1; exit 0", ":", []plist.Entry{onFailure}, 1, 0},
+		"always":     {"echo run; [ -e /tmp/again ] && exec sleep 1000000; : >/tmp/again; exit 0", ":", []plist.Entry{alive}, 2, 10 * time.Second},
+		"kicked":     {"echo run; exec sleep 1000000", "launchctl kickstart -k system/job", nil, 2, 0},
+		"kicks-itself": {
+			"echo run; [ -e /tmp/again ] && exec sleep 1000000; : >/tmp/again; launchctl kickstart -k system/job; echo never", ":", nil, 2, 0,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMac(t, Mac{Second: 5 * time.Millisecond})
+			before := m.now()
+			script(t, m, "job", test.script, test.more...)
+			m.Run(t.Context(), test.end)
+			ready := "running"
+			if test.runs == 1 {
+				ready = "not running"
+			}
+			until(t, m, fmt.Sprintf(`launchctl print system/job | grep -q 'runs = %d' && launchctl print system/job | grep -q 'state = %s'`, test.runs, ready))
+			if took := m.now().Sub(before); took < test.after {
+				t.Errorf("after %v it ran again", took)
+			}
+			m.Run(t.Context(), "sleep 12")
+			if out, _ := m.Files().Read("/tmp/out"); out != strings.Repeat("run\n", test.runs) {
+				t.Errorf("it printed %q", out)
+			}
+		})
+	}
+}
+
+// A restart of the Mac asks nobody.
+func TestRebootKills(t *testing.T) {
+	m := newMac(t, Mac{Second: 10 * time.Millisecond})
+	put(t, m, "/tmp/job.sh", "trap 'echo never >>/etc/out' TERM EXIT\necho begun >>/etc/out\nwhile :; do sleep 0.1; done\n", 0o644)
+	script(t, m, "job", ". /tmp/job.sh", alive)
+	m.Reboot()
+	if out, _ := m.Files().Read("/etc/out"); out != "begun\n" {
+		t.Errorf("it printed %q", out)
+	}
+	check(t, m, `
+$ launchctl print system/job 2>&1 | tail -1
+Could not find service "job" in domain for system
+`)
+}
+
+// Late is a launchd that loads a job and does not start it.
+func TestLate(t *testing.T) {
+	m := newMac(t, Mac{})
+	m.SetLaunchd(Launchd{Late: true})
+	script(t, m, "job", "echo run; exec sleep 1000000")
+	check(t, m, `
+$ launchctl print system/job | grep -e state -e runs
+	state = not running
+	runs = 0
+$ launchctl kickstart system/job
+$ launchctl print system/job | grep -e 'state =' -e runs
+	state = running
+	runs = 1
+`)
+}
+
+// TestClientGone is what becomes of a script that says something to nobody.
+func TestClientGone(t *testing.T) {
+	for name, test := range map[string]struct{ script, want string }{
+		"builtin":      {"echo lost; echo never >/tmp/out", ""},
+		"builtin-deaf": {"trap '' PIPE; echo lost; echo $? >/tmp/out", "1\n"},
+		"program":      {"/bin/echo lost; echo $? >/tmp/out", "141\n"},
+		"program-deaf": {"trap '' PIPE; sh -c '/bin/echo lost; echo $? >/tmp/out'", "1\n"},
+		"pfctl":        {"sudo pfctl -e; sudo -n pfctl -q -s info | head -1 | cut -c 1-16 >/tmp/out", "Status: Disabled\n"},
+		"pfctl-deaf":   {"trap '' PIPE; sudo pfctl -e; sudo pfctl -q -s info | head -1 | cut -c 1-15 >/tmp/out", "Status: Enabled\n"},
+		"pfctl-quiet":  {"sudo pfctl -q -e; sudo pfctl -q -s info | head -1 | cut -c 1-15 >/tmp/out", "Status: Enabled\n"},
+		"silent":       {"sleep 0.1; echo on >/tmp/out", "on\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := Start(t, Mac{})
+			s, err := dial(t, m).NewSession()
+			if err != nil {
+				t.Fatal(err)
+			}
+			const outer = `touch /tmp/begun; until [ -e /tmp/gone ]; do sleep 0.01; done; sh -c %s; touch /tmp/done`
+			if err := s.Start(fmt.Sprintf(outer, quote(test.script))); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, m, "/tmp/begun")
+			m.CutConnections()
+			_ = s.Wait()
+			if err := m.Files().Write("/tmp/gone", ""); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, m, "/tmp/done")
+			if got, _ := m.Files().Read("/tmp/out"); got != test.want {
+				t.Errorf("it wrote %q, want %q", got, test.want)
+			}
+		})
+	}
+}
