@@ -212,14 +212,16 @@ func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
 }
 
-// explainPF is explain for what was done to an anchor. The Survey, nil when there is none, is the Mac as found.
-func explainPF(diags *diag.Diagnostics, at path.Path, summary string, err error, mac, name string, s *pfctl.Survey) {
+// explainPF is explain for what was to be done to an anchor. The Survey, nil when there is none, is the Mac as found.
+func explainPF(
+	ctx context.Context, diags *diag.Diagnostics, at path.Path, summary string, err error, mac *remote.Host, in pfctl.Intent, s *pfctl.Survey,
+) {
 	if errors.Is(err, pfctl.ErrChanged) && s != nil {
 		diags.AddAttributeError(at, summary, fmt.Sprintf("Somebody changed the anchor on %s since this was planned, so nothing was done. %s\n\n"+
-			"Run plan again to decide with that in view.", mac, found(s.Anchor(name))))
+			"Run plan again to decide with that in view.", mac.Name(), found(s.Anchor(in.Anchor))))
 		return
 	}
-	explain(diags, at, summary, err)
+	explainUndone(ctx, diags, at, summary, err, mac, in)
 }
 
 // found shows an anchor as it is on the Mac.

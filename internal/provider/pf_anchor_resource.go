@@ -187,7 +187,8 @@ func (r *pfAnchorResource) apply(ctx context.Context, plan *pfAnchorModel, seen 
 	name := plan.Name.ValueString()
 	s, err := pfctl.Apply(ctx, mac, name, plan.Rules.ValueString(), seen)
 	if err != nil {
-		explainPF(diags, path.Root("rules"), fmt.Sprintf("Unable to Load pf Anchor %q", name), err, mac.Name(), name, s)
+		explainPF(ctx, diags, path.Root("rules"), fmt.Sprintf("Unable to Load pf Anchor %q", name), err, mac,
+			pfctl.Intent{Anchor: name, Text: pfctl.Terminated(plan.Rules.ValueString())}, s)
 		return false
 	}
 	promised, enabled := plan.LoadedRules, plan.PFEnabled
@@ -224,7 +225,8 @@ func (r *pfAnchorResource) Delete(ctx context.Context, req resource.DeleteReques
 	name := state.Name.ValueString()
 	s, err := pfctl.Remove(ctx, mac, name, state.seen())
 	if err != nil {
-		explainPF(&resp.Diagnostics, path.Root("name"), fmt.Sprintf("Unable to Remove pf Anchor %q", name), err, mac.Name(), name, s)
+		explainPF(ctx, &resp.Diagnostics, path.Root("name"), fmt.Sprintf("Unable to Remove pf Anchor %q", name), err, mac,
+			pfctl.Intent{Anchor: name, Gone: true}, s)
 		return
 	}
 	switch a := s.Anchor(name); {

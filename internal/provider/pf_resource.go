@@ -190,7 +190,7 @@ func (r *pfResource) apply(ctx context.Context, plan *pfModel, managed bool, dia
 	}
 	const summary = "Unable to Enable pf"
 	if err := pfctl.Enable(ctx, mac); err != nil {
-		explain(diags, path.Root("host"), summary, err)
+		explainUndone(ctx, diags, path.Root("host"), summary, err, mac, pfctl.Intent{})
 		return false
 	}
 	if jobs, err := applyBootJob(ctx, mac, plan.AtBoot.ValueBool(), managed); err != nil {
