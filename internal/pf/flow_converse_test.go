@@ -175,6 +175,12 @@ func TestConverse(t *testing.T) {
 			"pass: in en0 192.168.1.7:50000 > 192.168.1.10:1024, by :1\n" +
 				"cut: in en0 192.168.1.7:50000 > 192.168.1.10:1030, by :2",
 		},
+		"either-way": { // The first rule is about answers, which have a state.
+			"pass\nblock from any to 192.168.1.20\nblock from 192.168.1.30 to any\n",
+			"in on en0 proto udp from 192.168.1.0/24 to any port 9",
+			"pass: in en0 192.168.1.1:50000 > 192.168.1.10:9, by :1\n" +
+				"cut: in en0 192.168.1.30:50000 > 192.168.1.10:9, by :3",
+		},
 		"table": {
 			"table <t> { 192.168.1.0/24 !192.168.1.64/26 }\nblock in\npass in from <t>\n",
 			"in on en0 proto udp from 192.168.1.0/24 to any port 9",
@@ -439,6 +445,10 @@ func TestConverseAnywhere(t *testing.T) {
 			"block in\npass in from (en0:network)\n", "in on en0 inet proto tcp from any to any port 22",
 			"unsure: in en0 198.51.100.7:50000 > 192.0.2.1:22 S",
 		},
+		"translated-to-itself": {
+			"nat on en0 from any to 10.0.0.8/29 -> 10.0.0.5\n", "out on en0 proto 99 from 10.0.0.0/29 to 10.0.0.8/29 open",
+			"pass: out en0 10.0.0.5:0 > 10.0.0.9:0\ncut: out en0 10.0.0.1:0 > 10.0.0.9:0",
+		},
 		"loopback": {
 			"block all\n", "out on lo0 inet proto tcp from any to any port 22",
 			"cut: out lo0 127.0.0.1:50000 > 127.0.0.1:22 S, by :1",
@@ -458,5 +468,21 @@ func TestConverseAnywhere(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestConverseMapped: addresses that the rules do not tell apart are told apart when they are translated to different ones.
+func TestConverseMapped(t *testing.T) {
+	f, err := Parse("x", []byte("binat on en0 from 10.0.0.0/29 to any -> 10.0.0.8/29\npass\nblock out from 10.0.0.13\n"), Options{Host: smallHost()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := new(Kernel)
+	if err := k.Load(time.Time{}, f); err != nil {
+		t.Fatal(err)
+	}
+	const want = "pass: out en0 10.0.0.2:50000 > 198.51.100.7:53, by :2\ncut: out en0 10.0.0.5:50000 > 198.51.100.7:53, by :3"
+	if diff := cmp.Diff(want, fates(k.Converse(smallHost(), flowOf(t, "out on en0 proto udp from any to any port 53")))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -19,6 +19,15 @@ func (k *Kernel) each(f func(path string, r *Rule)) {
 	}
 }
 
+// size is how many rules each calls its function with.
+func (k *Kernel) size() int {
+	n := 0
+	for _, a := range k.anchors {
+		n += len(a.rules.NAT) + len(a.rules.RDR) + len(a.rules.Binat) + len(a.rules.Filter)
+	}
+	return n
+}
+
 // only is k with the rules that a packet is tested with, if keep says so. It shares k's tables and has no states.
 func (k *Kernel) only(keep func(path string, r *Rule) bool) *Kernel {
 	out := &Kernel{anchors: make(map[string]*anchor, len(k.anchors)), skip: k.skip}
@@ -97,12 +106,17 @@ func (k *Kernel) translates() bool {
 	return false
 }
 
-// maps says whether a rule may change different ends into different ones.
-func (k *Kernel) maps() bool {
+// maps says whether a rule may change different ends into different ones, in their ports or in their addresses.
+func (k *Kernel) maps(ports bool) bool {
 	found := false
 	k.each(func(_ string, r *Rule) {
-		found = found || r.isTranslation() && r.Call == nil &&
-			(r.Action == Binat || r.Pool.Type == PoolBitmask || r.Action == RDR && r.Pool.HighPort != 0)
+		switch {
+		case !r.isTranslation() || r.Call != nil:
+		case ports:
+			found = found || r.Action == RDR && r.Pool.HighPort != 0
+		default:
+			found = found || r.Action == Binat || r.Pool.Type == PoolBitmask
+		}
 	})
 	return found
 }
@@ -142,45 +156,39 @@ func (r *Rule) end(dir Direction, own bool) (peer Peer, ok bool) {
 // and differ in nothing but their ends have the same effect, so it does not matter which of them matches; those of them
 // that also agree in the rest have the same number.
 type questions struct {
-	d       dim
 	numbers map[question]int
-	run     int  // Of rules with the same effect.
-	effect  Rule // Theirs.
+	run     int    // Of rules with the same effect.
+	effect  Rule   // Theirs.
+	path    string // Their anchor.
 }
 
+// A question is the rest of a rule with the effect of a run: its peers, without what is asked.
 type question struct {
-	run  int
-	path string
-	dir  Direction
-	rest Rule
+	run         int
+	dir         Direction
+	peer, other Peer
 }
-
-// newQuestions leaves number 0 free.
-func newQuestions(d dim) *questions { return &questions{d: d, numbers: make(map[question]int)} }
 
 // next goes on to a rule. It is called for one after the other.
-func (q *questions) next(r *Rule) {
+func (q *questions) next(path string, r *Rule) {
 	effect := *r
 	effect.Src, effect.Dst, effect.Pos, effect.Label = Peer{}, Peer{}, Pos{}, ""
-	if effect != q.effect || r.Call != nil || r.isTranslation() {
+	if effect != q.effect || path != q.path || r.Call != nil || r.isTranslation() {
 		q.run++
-		q.effect = effect
+		q.effect, q.path = effect, path
 	}
 }
 
-// of is the number of what r, to which next has gone, asks about packets in a direction.
-func (q *questions) of(path string, r *Rule, dir Direction) int {
-	rest := question{q.run, path, dir, q.effect}
-	rest.rest.Src, rest.rest.Dst = r.Src, r.Dst
-	peer := &rest.rest.Src
-	if (q.d == ownPort || q.d == ownAddr) == (dir == In) {
-		peer = &rest.rest.Dst
-	}
-	if q.d == ownPort || q.d == remotePort {
+// of is the number of what r, to which next has gone, asks in d about packets in a direction. 0 is nobody's.
+func (q *questions) of(r *Rule, dir Direction, d dim) int {
+	peer, _ := r.end(dir, d.own())
+	other, _ := r.end(dir, !d.own())
+	if d.port() {
 		peer.Port = PortRange{}
 	} else {
 		peer.Addr, peer.Not = Addr{}, false
 	}
+	rest := question{q.run, dir, peer, other}
 	n, ok := q.numbers[rest]
 	if !ok {
 		n = len(q.numbers) + 1

@@ -5,8 +5,11 @@ import (
 	"slices"
 )
 
-// maxConversations are the kinds of conversation that are looked at in one flow.
-const maxConversations = 4096
+// Limits of one flow, which no flow meets that somebody has written by hand.
+const (
+	maxConversations = 4096    // Kinds that are looked at.
+	maxAsked         = 1 << 24 // Rules that are asked whether they can be met; it takes a second.
+)
 
 // Converse says what becomes of the flow's conversations on a pf that is enabled: of the opening packet, of the answer, and of
 // the packets after that. It works on copies: k is unchanged, and the states that k has are not looked at. A nil h is the
@@ -46,6 +49,7 @@ type search struct {
 	out    Outcome
 	found  [3]*talk // The conversation of out that has each verdict.
 	tables map[*table][3]spans
+	asked  int // Rules so far; see maxAsked.
 }
 
 // A talk is one conversation: where it is, and who has it.
@@ -69,6 +73,10 @@ const (
 	dims
 )
 
+// own says whether it is about the Mac's own end; port, whether it is a port.
+func (d dim) own() bool  { return d == ownPort || d == ownAddr }
+func (d dim) port() bool { return d == ownPort || d == remotePort }
+
 // descend divides the conversations at a place by one thing after the other, and tries one of each part. k has the rules
 // only that are left to be met. It returns how many it tried, which is no more than budget.
 func (s *search) descend(k *Kernel, p place, t talk, d dim, budget int) int {
@@ -80,12 +88,12 @@ func (s *search) descend(k *Kernel, p place, t talk, d dim, budget int) int {
 		return 1
 	}
 	classes := s.divide(k, p, t, d)
-	if len(classes) > budget {
+	if most := min(budget, 1+max(0, maxAsked-s.asked)/(1+k.size())); len(classes) > most {
 		s.out.Sampled = true
-		for i := range budget {
-			classes[i] = classes[i*len(classes)/budget]
+		for i := range most {
+			classes[i] = classes[i*len(classes)/most]
 		}
-		classes = classes[:budget]
+		classes = classes[:most]
 	}
 	used := 0
 	for i, c := range classes {
@@ -107,7 +115,7 @@ func (t *talk) set(d dim, class span, af Family) {
 	switch {
 	case class.has(d.familiar(af)):
 		one = d.familiar(af)
-	case d >= ownAddr && class.last.compare(one.next()) > 0:
+	case !d.port() && class.last.compare(one.next()) > 0:
 		one = one.next() // The first address of a network is no host's.
 	}
 	switch d {
@@ -168,17 +176,17 @@ func (s *search) divide(k *Kernel, p place, t talk, d dim) []span {
 	if len(set) == 0 || set[0].first == set[len(set)-1].last {
 		return set
 	}
-	ownSide := d == ownPort || d == ownAddr
-	moved := ownSide && k.translates()
+	moved := d.own() && k.translates()
 	e := s.evaluation(k, t)
-	ids := newQuestions(d)
+	ids := questions{numbers: make(map[question]int)}
 	k.each(func(path string, r *Rule) {
 		e.path = path
-		ids.next(r)
+		ids.next(path, r)
+		s.asked++
 		for _, dir := range []Direction{In, Out} {
-			if peer, ok := r.end(dir, ownSide); ok {
+			if peer, ok := r.end(dir, d.own()); ok {
 				if asked, ok := s.asks(e, peer, p.af, d); ok {
-					parts.ask(ids.of(path, r, dir), asked)
+					parts.ask(ids.of(r, dir, d), asked)
 				}
 			}
 		}
@@ -191,7 +199,7 @@ func (s *search) divide(k *Kernel, p place, t talk, d dim) []span {
 		}
 	})
 	classes := parts.classes(set, d.familiar(p.af), moved)
-	if moved && slices.ContainsFunc(classes, func(c span) bool { return c.first != c.last }) && k.maps() {
+	if moved && slices.ContainsFunc(classes, func(c span) bool { return c.first != c.last }) && k.maps(d.port()) {
 		s.out.Sampled = true // Which of the class it is makes a difference after the translation.
 	}
 	return classes
@@ -200,7 +208,7 @@ func (s *search) divide(k *Kernel, p place, t talk, d dim) []span {
 // asks are the addresses or ports that a rule looks for at one end. ok is false when it makes no difference between those of
 // the place.
 func (s *search) asks(e *evaluation, peer Peer, af Family, d dim) (set spans, ok bool) {
-	if d == ownPort || d == remotePort {
+	if d.port() {
 		return peer.Port.spans(), peer.Port.Op != OpNone
 	}
 	switch a := peer.Addr; a.Kind {
@@ -298,11 +306,10 @@ func (s *search) here(k *Kernel, p place) *Kernel {
 		e.path = path
 		return r.anyWay(func(dir Direction) bool {
 			for d := range dims {
-				ownSide := d == ownPort || d == ownAddr
-				if ownSide && translates && !r.isTranslation() {
+				if d.own() && translates && !r.isTranslation() {
 					continue // It sees another end than the packet came with.
 				}
-				peer, ok := r.end(dir, ownSide)
+				peer, ok := r.end(dir, d.own())
 				if !ok {
 					return false
 				}
@@ -320,13 +327,13 @@ func (s *search) here(k *Kernel, p place) *Kernel {
 
 // left are the rules of k that can be met when one thing is settled.
 func (s *search) left(k *Kernel, t talk, d dim) *Kernel {
-	ownSide := d == ownPort || d == ownAddr
-	translates := ownSide && k.translates()
+	translates := d.own() && k.translates()
 	e := s.evaluation(k, t)
 	return k.only(func(path string, r *Rule) bool {
 		e.path = path
+		s.asked++
 		return r.anyWay(func(dir Direction) bool {
-			peer, ok := r.end(dir, ownSide)
+			peer, ok := r.end(dir, d.own())
 			if !ok || translates && !r.isTranslation() {
 				return ok
 			}

@@ -179,8 +179,8 @@ func (p *partition) classes(set spans, familiar point, apart bool) []span {
 	var (
 		classes []span
 		counts  = make([]int32, p.ids)
-		answers = make([]byte, p.ids/8+1)
-		seen    = make(map[string]int)
+		yes     signature // Of the questions that are answered with yes.
+		seen    = make(map[signature]int)
 		end     point
 	)
 	if len(set) > 0 {
@@ -189,15 +189,14 @@ func (p *partition) classes(set spans, familiar point, apart bool) []span {
 	for i := 0; i < len(p.cuts); {
 		at := p.cuts[i].at
 		for ; i < len(p.cuts) && p.cuts[i].at == at; i++ {
-			id := p.cuts[i].id
+			id, was := p.cuts[i].id, counts[p.cuts[i].id] > 0
 			if p.cuts[i].begin {
 				counts[id]++
 			} else {
 				counts[id]--
 			}
-			answers[id/8] &^= 1 << (id % 8)
-			if counts[id] > 0 {
-				answers[id/8] |= 1 << (id % 8)
+			if is := counts[id] > 0; is != was {
+				yes = yes.toggle(id)
 			}
 		}
 		if counts[inside] == 0 {
@@ -207,14 +206,28 @@ func (p *partition) classes(set spans, familiar point, apart bool) []span {
 		if i < len(p.cuts) {
 			part.last = p.cuts[i].at.prev()
 		}
-		if j, ok := seen[string(answers)]; ok && !apart {
+		if j, ok := seen[yes]; ok && !apart {
 			if part.has(familiar) {
 				classes[j] = part
 			}
 			continue
 		}
-		seen[string(answers)] = len(classes)
+		seen[yes] = len(classes)
 		classes = append(classes, part)
 	}
 	return classes
+}
+
+// A signature stands for a set of numbers. Two sets have the same one by a chance of 1 in 2 to the 128.
+type signature [2]uint64
+
+// toggle adds a number to the set, or takes it out.
+func (s signature) toggle(n int) signature {
+	for i := range s {
+		x := uint64(2*n+i+1) * 0x9e3779b97f4a7c15 // As SplitMix64 scatters numbers.
+		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+		x = (x ^ x>>27) * 0x94d049bb133111eb
+		s[i] ^= x ^ x>>31
+	}
+	return s
 }
