@@ -58,12 +58,7 @@ func because(err error) string {
 	case errors.As(err, &syntax):
 		return "pfctl on the Mac says:\n\n" + indent(syntax.Error()) + "\n\nNothing was changed there."
 	}
-	for _, known := range outcomes {
-		if errors.Is(err, known.err) {
-			return known.say + words(err)
-		}
-	}
-	return ""
+	return outcomeOf(err, outcomes)
 }
 
 // takenBack explains a change that was not confirmed, or that went wrong in a way that nobody foresaw.
@@ -111,11 +106,23 @@ func interrupted(lost *remote.LostError) string {
 		"the other, so that %s works either way. Run plan again: it reads what is there now.", lost.Host)
 }
 
-// outcomes says what each failure of a script means for the Mac.
-var outcomes = []struct {
+// outcome says what a failure of a script means for the Mac.
+type outcome struct {
 	err error
 	say string
-}{
+}
+
+// outcomeOf is the first that the error is, with the Mac's words; "" if it is none.
+func outcomeOf(err error, all []outcome) string {
+	for _, known := range all {
+		if errors.Is(err, known.err) {
+			return known.say + words(err)
+		}
+	}
+	return ""
+}
+
+var outcomes = []outcome{
 	{pfctl.ErrConfChanged, "Somebody else changed /etc/pf.conf on the Mac at the same moment, several times. Nothing was changed by this apply; run it again."},
 	{pfctl.ErrConfRefused, "pfctl refuses the Mac's main ruleset as it would be then. Nothing was changed. Most likely there is a mistake in the " +
 		"Mac's own /etc/pf.conf: `sudo pfctl -n -f /etc/pf.conf` there tells its line. (Below, it stands in a copy, whose lines can have other numbers.)"},
@@ -125,16 +132,6 @@ var outcomes = []struct {
 	{pfctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). All that was changed is as it was before."},
 	{pfctl.ErrLoad, "pfctl accepted this when it was checked, but could not carry it out. What was loaded before is loaded now."},
 	{pfctl.ErrEnable, "pf is as it was before."},
-	{launchctl.ErrRefused, "This is not a property list that launchd loads. Nothing was changed on the Mac."},
-	{launchctl.ErrForeign, "An app has registered this job with macOS, which puts it back by itself. Nothing was changed on the Mac."},
-	{launchctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). The job is as it was before."},
-	{launchctl.ErrDraining, "The job was told to stop and did not end in time, so nothing was loaded, and its file is the old one. " +
-		"See with `launchctl print system/LABEL` what it is doing, then apply again."},
-	{launchctl.ErrNotRestored, "launchd did not load the new job, and when it was given the old file again, it did not load that either. The job is not " +
-		"running; its file is the old one."},
-	{launchctl.ErrStopped, "launchd did not load the new job. The one that it held had no file any more to load it from, so the job is stopped; nothing of ours was left."},
-	{launchctl.ErrLoad, "launchd did not load the job. The job is as it was before. launchd gives the same error for almost anything: " +
-		"see that the program exists, and that the label is not in use elsewhere."},
 }
 
 // words are what the Mac's own tools said.
@@ -247,7 +244,27 @@ func explainJob(diags *diag.Diagnostics, at path.Path, summary string, err error
 			"Run plan again to decide with that in view.", mac, foundJob(s.Job(label))))
 		return
 	}
+	if detail := outcomeOf(err, jobOutcomes); detail != "" {
+		diags.AddAttributeError(at, summary, detail)
+		return
+	}
 	explain(diags, at, summary, err)
+}
+
+// jobOutcomes are told whether or not everything could be undone: they say themselves what is left.
+var jobOutcomes = []outcome{
+	{launchctl.ErrRefused, "This is not a property list that launchd loads. Nothing was changed on the Mac."},
+	{launchctl.ErrForeign, "An app has registered this job with macOS, which puts it back by itself. Nothing was changed on the Mac."},
+	{launchctl.ErrNoWayBack, "The job is loaded, but the file that it was loaded from is gone. Should the change cut the Mac off, it could not be undone, so nothing " +
+		"was changed. Put the file back and apply again, or set confirm = false to go without a net."},
+	{launchctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). The job is as it was before."},
+	{launchctl.ErrDraining, "The job was told to stop and did not end in time, so nothing new was loaded, and its file is the old one. If it ended a little later, it was " +
+		"loaded again as it had been. See with `launchctl print system/LABEL` what it is doing, then apply again."},
+	{launchctl.ErrNotRestored, "launchd did not load the new job, and when it was given the old file again, it did not load that either. The job is not " +
+		"running; its file is the old one."},
+	{launchctl.ErrStopped, "launchd did not load the new job. The one that it held had no file any more to load it from, so the job is stopped; nothing of ours was left."},
+	{launchctl.ErrLoad, "launchd did not load the job. The job is as it was before. launchd gives the same error for almost anything: " +
+		"see that the program exists, and that the label is not in use elsewhere."},
 }
 
 // foundJob shows a job as it is on the Mac. Its environment may hold secrets, and is left out by showing nothing of the content

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -99,6 +100,22 @@ func (d daemon) seen() launchctl.Seen {
 	return launchctl.Seen{File: dict, Broken: text != nil && !ok, Managed: true}
 }
 
+// carries reports whether the job is known to carry connections to the Mac.
+func (d daemon) carries() bool {
+	value, _, _ := d.desired()
+	dict, _ := value.(plist.Dict)
+	return launchctl.Carries(d.label(), dict)
+}
+
+// confirms reports whether a change to the job must be confirmed: what `confirm` says, or its default. Before is the job as it was, if
+// there was one.
+func (d daemon) confirms(before ...daemon) bool {
+	if set, ok := d.attrs["confirm"].(types.Bool); ok && !set.IsNull() {
+		return set.ValueBool()
+	}
+	return d.carries() || slices.ContainsFunc(before, daemon.carries)
+}
+
 // observe fills in what was found. A file goes into the attributes that stand for its keys; one with a key that none stands
 // for, and one that the user gives as text, goes into `plist`, which stays as the user wrote it while it means the same.
 func (d daemon) observe(j *launchctl.Job) {
@@ -160,6 +177,12 @@ func (r *launchdaemonResource) Schema(_ context.Context, _ resource.SchemaReques
 				"by meaning, so a file that was only formatted anew is no change. An import shows a file in the attributes for single keys where it can: " +
 				"a configuration with `plist` then plans a change once, which writes the text and leaves a job with the same meaning running.",
 		},
+		"confirm": schema.BoolAttribute{
+			Optional: true,
+			MarkdownDescription: "Whether a change to the job must be confirmed over a new connection, within the provider's `confirm_timeout`, and is otherwise undone by the " +
+				"Mac itself. Default: `true` for a job that is known to carry connections to the Mac, by a part of its label or by its program (such as `tailscaled`, " +
+				"`wg-quick`, `zerotier-one`, `cloudflared`, `openvpn`, `sshd`), else `false`.",
+		},
 		"file": schema.StringAttribute{Computed: true, MarkdownDescription: "Path of the property list on the Mac."},
 		"drift": driftAttribute("a wrong owner or mode of the file, a job that is not loaded, loaded from another file, disabled, or running with another " +
 			"definition than the file's"),
@@ -172,6 +195,9 @@ func (r *launchdaemonResource) Schema(_ context.Context, _ resource.SchemaReques
 			"launchd reads a file once, when it loads the job; what it holds is read back and compared with the file.\n\n" +
 			"A change stops the job, waits until it has ended, and loads it anew. If launchd does not take the new definition, the old one is put back. " +
 			"Destroying the resource stops the job and removes the file; whether the label is disabled stays as it is.\n\n" +
+			"A job that this very provider may reach the Mac through, such as a VPN's, is changed under a watchdog on the Mac: see `confirm`. The new " +
+			"definition is loaded from a folder that a restart empties, and only when a new connection has come through it is the file put in place, and " +
+			"the job loaded from there, which starts it once more. Otherwise the Mac loads the old one again.\n\n" +
 			"~> **The file is exhaustive.** A key that is not configured is removed. A job that exists already is never taken over, unless it is exactly " +
 			"what is wanted: import it first.",
 		Attributes: attributes,
@@ -218,9 +244,10 @@ func (r *launchdaemonResource) ValidateConfig(ctx context.Context, req resource.
 	}
 }
 
-// ModifyPlan asks the Mac whether the job is free to be created.
+// ModifyPlan asks the Mac whether the job is free to be created, and warns of a change that nothing would undo.
 func (r *launchdaemonResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.Plan.Raw.IsNull() {
+		warnUnconfirmed(&resp.Diagnostics, readDaemon(ctx, req.State, &resp.Diagnostics))
 		return
 	}
 	r.planHost(ctx, req.Config, req.State, resp)
@@ -236,6 +263,12 @@ func (r *launchdaemonResource) ModifyPlan(ctx context.Context, req resource.Modi
 	if !creates {
 		state := readDaemon(ctx, req.State, &resp.Diagnostics)
 		creates = !state.text("label").Equal(plan.text("label")) || !state.text("host").Equal(plan.text("host"))
+		if creates {
+			warnUnconfirmed(&resp.Diagnostics, state)
+		}
+	}
+	if !resp.Plan.Raw.Equal(req.State.Raw) {
+		warnUnconfirmed(&resp.Diagnostics, plan)
 	}
 	mac := r.mac(plan.text("host"), &resp.Diagnostics)
 	want, _, err := plan.desired()
@@ -259,9 +292,20 @@ func (r *launchdaemonResource) ModifyPlan(ctx context.Context, req resource.Modi
 	}
 }
 
+// warnUnconfirmed warns of a change to a job, if it is known to carry connections and yet nothing is to undo it.
+func warnUnconfirmed(diags *diag.Diagnostics, d daemon) {
+	if !d.carries() || d.confirms() {
+		return
+	}
+	diags.AddAttributeWarning(path.Root("confirm"), fmt.Sprintf("Nothing Would Undo a Change to launchd Job %q", d.label()),
+		"This job is known to carry connections to the Mac. With confirm = false it is stopped without a watchdog: if the Mac is reached through it, the "+
+			"connection ends there, what was to load the job again may end with it, and the Mac cannot be reached until it is restarted, or until somebody goes there. "+
+			"Without confirm = false, the Mac loads the old job again by itself unless a new connection comes through.")
+}
+
 func (r *launchdaemonResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	plan := readDaemon(ctx, req.Plan, &resp.Diagnostics)
-	if !resp.Diagnostics.HasError() && r.apply(ctx, plan, launchctl.Seen{}, &resp.Diagnostics) {
+	if !resp.Diagnostics.HasError() && r.apply(ctx, plan, launchctl.Seen{}, plan.confirms(), &resp.Diagnostics) {
 		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
 	}
 }
@@ -296,13 +340,13 @@ func (r *launchdaemonResource) Update(ctx context.Context, req resource.UpdateRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if r.apply(ctx, plan, state.seen(), &resp.Diagnostics) {
+	if r.apply(ctx, plan, state.seen(), plan.confirms(state), &resp.Diagnostics) {
 		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
 	}
 }
 
 // apply carries the plan out and fills it with what is there then. It reports whether there is a state to keep.
-func (r *launchdaemonResource) apply(ctx context.Context, plan daemon, seen launchctl.Seen, diags *diag.Diagnostics) bool {
+func (r *launchdaemonResource) apply(ctx context.Context, plan daemon, seen launchctl.Seen, confirm bool, diags *diag.Diagnostics) bool {
 	mac := r.mac(plan.text("host"), diags)
 	_, text, err := plan.desired()
 	if mac == nil {
@@ -314,7 +358,7 @@ func (r *launchdaemonResource) apply(ctx context.Context, plan daemon, seen laun
 		diags.AddError(summary, err.Error())
 		return false
 	}
-	s, err := launchctl.Install(ctx, mac, label, text, seen)
+	s, err := launchctl.Install(ctx, mac, label, text, seen, confirm)
 	if err != nil {
 		explainJob(diags, path.Root("label"), summary, err, mac.Name(), label, s)
 		return false
@@ -342,7 +386,7 @@ func (r *launchdaemonResource) Delete(ctx context.Context, req resource.DeleteRe
 	if mac == nil {
 		return
 	}
-	if s, err := launchctl.Remove(ctx, mac, state.label(), state.seen()); err != nil {
+	if s, err := launchctl.Remove(ctx, mac, state.label(), state.seen(), state.confirms()); err != nil {
 		explainJob(&resp.Diagnostics, path.Root("label"), fmt.Sprintf("Unable to Remove launchd Job %q", state.label()), err, mac.Name(), state.label(), s)
 	}
 }

@@ -227,13 +227,13 @@ func applyBootJob(ctx context.Context, mac *remote.Host, wanted, managed bool) (
 		seen.File = bootJob
 	}
 	if !wanted {
-		return launchctl.Remove(ctx, mac, bootLabel, seen)
+		return launchctl.Remove(ctx, mac, bootLabel, seen, false)
 	}
 	text, err := plist.Encode(bootJob)
 	if err != nil {
 		return nil, err
 	}
-	return launchctl.Install(ctx, mac, bootLabel, text, seen)
+	return launchctl.Install(ctx, mac, bootLabel, text, seen, false)
 }
 
 func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {

@@ -13,6 +13,9 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
+//go:embed change.sh
+var changeScript string
+
 //go:embed arm.sh
 var armScript string
 
@@ -35,7 +38,7 @@ var directScript string
 //
 // A word that was cut short may be given again. A program that it starts gets no input, and what it prints ends up in an error's words.
 type Change struct {
-	Script string
+	Script string            // after change.sh, whose functions it may use
 	Files  map[string][]byte // by name ([a-z.]+)
 }
 
@@ -46,6 +49,8 @@ type Plan struct {
 	Direct bool
 	// Settles is for changes whose damage shows late, so that they are confirmed twice if the Mac's SettleTime says so.
 	Settles bool
+	// Takes is how long each word of the changes may wait by itself for something on the Mac.
+	Takes time.Duration
 	// After is a script whose records are the result, run with AfterArgs once the changes are kept.
 	After     string
 	AfterArgs []string
@@ -70,7 +75,7 @@ func (p Plan) files() map[string][]byte {
 	all := map[string][]byte{}
 	for i, c := range p.Changes {
 		n := strconv.Itoa(i + 1)
-		all[n+".change.sh"] = []byte(c.Script)
+		all[n+".change.sh"] = []byte(changeScript + c.Script)
 		for name, content := range c.Files {
 			all[n+"."+name] = content
 		}
@@ -81,7 +86,7 @@ func (p Plan) files() map[string][]byte {
 func (p Plan) direct(ctx context.Context, h *remote.Host) ([]remote.Record, error) {
 	result, err := h.Run(ctx, remote.Cmd{
 		Script: directScript + p.After, Args: append([]string{strconv.Itoa(len(p.Changes))}, p.AfterArgs...),
-		Files: p.files(), Writes: true,
+		Files: p.files(), Writes: true, Takes: 2 * p.Takes, // to keep, and to undo
 	})
 	if err != nil {
 		return nil, refused(result, err)
@@ -111,8 +116,10 @@ func (w *watch) settle() time.Duration {
 }
 
 // longest is how long the watchdog may exist and not have decided: unless it is told to go, then until it is confirmed, then
-// until it is confirmed again; and a minute for what it does in between.
-func (w *watch) longest() time.Duration { return 3*w.confirm() + w.settle() + time.Minute }
+// until it is confirmed again; and a minute for what it does in between, besides what the changes wait for.
+func (w *watch) longest() time.Duration {
+	return 3*w.confirm() + w.settle() + time.Minute + 3*w.plan.Takes
+}
 
 // arm brings the changes to the Mac, has them checked, and returns when the watchdog has reported.
 func (w *watch) arm(ctx context.Context) error {
@@ -126,7 +133,8 @@ func (w *watch) arm(ctx context.Context) error {
 		{Key: "RunAtLoad", Value: true},
 		{Key: "KeepAlive", Value: plist.Dict{{Key: "SuccessfulExit", Value: false}}},
 		{Key: "ProcessType", Value: "Interactive"}, // its timers are not put off
-		{Key: "ExitTimeOut", Value: int64(30)},     // to undo, when it is told to stop
+		// To end what it does and to undo it, when it is told to stop.
+		{Key: "ExitTimeOut", Value: int64((30*time.Second + 2*w.plan.Takes) / time.Second)},
 		{Key: "WorkingDirectory", Value: "/"},
 	})
 	if err != nil {
@@ -147,8 +155,8 @@ func (w *watch) see(ctx context.Context) ([]remote.Record, error) {
 	end, err := w.tell(ctx, "go", 2*time.Second, armed, trying)
 	if err != nil || end.state == armed || end.state == trying {
 		// The change may have killed this very connection. Is it made? Only a connection dialled after that proves anything.
-		if err = w.redial(ctx, w.confirm()/2); err == nil {
-			end, err = w.tell(ctx, "wait", w.confirm()/4, armed, trying)
+		if err = w.redial(ctx, w.confirm()/2+w.plan.Takes); err == nil {
+			end, err = w.tell(ctx, "wait", w.confirm()/4+w.plan.Takes, armed, trying)
 		}
 	}
 	if err == nil && end.state == loaded {
@@ -176,7 +184,7 @@ func (w *watch) confirmOver(ctx context.Context, word string, states ...string) 
 	if err := w.redial(ctx, w.confirm()-w.confirm()/6); err != nil {
 		return ending{}, err
 	}
-	return w.tell(ctx, word, time.Minute, states...)
+	return w.tell(ctx, word, time.Minute+w.plan.Takes, states...)
 }
 
 // redial dials until somebody answers or the time is over: again after three seconds at the earliest.
@@ -205,6 +213,7 @@ func (w *watch) tell(ctx context.Context, word string, limit time.Duration, stat
 	result, err := w.Run(ctx, remote.Cmd{
 		Script: tellScript + w.plan.After,
 		Args:   append([]string{w.folder(), w.label(), word, seconds(limit), strings.Join(states, " ")}, w.plan.AfterArgs...),
+		Takes:  limit,
 	})
 	if err != nil {
 		return ending{}, err
