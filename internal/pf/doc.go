@@ -38,4 +38,13 @@
 // matches, then the filter rules, of which the last that matches decides. A rule matches, does not, or perhaps does: for
 // what depends on chance, on routes or on the owner of a socket that is not known. It then follows both ways, and the
 // verdict is [Unknown] only if they end differently. It is never guessed.
+//
+// # Flows
+//
+// A [Flow] is a set of conversations, such as all that begin in one network and go to one port. [Kernel.Converse] says what
+// becomes of them: opening packet, answer, and what follows (flow_converse.go). It divides the set by what the rules compare,
+// one thing after the other, with the rules only that are left to be met, and tries one conversation of each part
+// (flow_search.go, flow_rules.go, flow_span.go). Where the two ends can be is settled before that, by the addresses of the
+// host (flow_place.go). What is said to a person of a conversation that is cut, and the line that cures it, comes after
+// (flow_why.go).
 package pf

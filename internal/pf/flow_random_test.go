@@ -171,3 +171,44 @@ func TestConverseIsExact(t *testing.T) {
 		t.Errorf("the random rules are of one kind: %v", counts)
 	}
 }
+
+// FuzzConverse lets any rules meet any flow: an example of a fate has that fate when it is asked about alone.
+func FuzzConverse(f *testing.F) {
+	for i, c := range readGolden[goldenCase](f, "golden-open.json") {
+		f.Add(c.Rules, []string{
+			"in proto tcp from any to any port 22", "out on en0 proto udp from any to any", "in inet6 proto icmp6 from fe80::/10 to any",
+			"in on en9 from any to any open", "out proto tcp from any to { 10.0.0.0/8, 2001:db8::/32 } port 1:1024",
+		}[i%5], i%2 == 0)
+	}
+	f.Fuzz(func(t *testing.T, rules, text string, known bool) {
+		flow, err := ParseFlow(text)
+		if err != nil {
+			return
+		}
+		file, err := Parse("rules.pf", []byte(rules), Options{Host: goldenHost()})
+		if err != nil {
+			return
+		}
+		k := new(Kernel)
+		if k.Load(time.Time{}, file) != nil {
+			return
+		}
+		h := goldenHost()
+		if !known {
+			h = &Host{}
+		}
+		out := k.Converse(h, flow)
+		for i, c := range []*Conversation{out.Pass, out.Cut, out.Unsure} {
+			if c == nil || c.Answer {
+				continue // What an answer answers is not told.
+			}
+			if c.Why == "" || c.Cure != "" && i != 1 {
+				t.Errorf("why %q, cure %q", c.Why, c.Cure)
+			}
+			one := k.Converse(h, only(flow, c))
+			if got := [3]bool{one.Pass != nil, one.Cut != nil, one.Unsure != nil}; got != [3]bool{i == 0, i == 1, i == 2} {
+				t.Errorf("%s: pass, cut, unsure are %v, want one of them, %d: %s\n%s", only(flow, c), got, i, fates(one), fates(out))
+			}
+		}
+	})
+}

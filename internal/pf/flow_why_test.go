@@ -218,7 +218,7 @@ func only(f Flow, c *Conversation) Flow {
 		src, dst = dst, src
 	}
 	single := func(ip netip.Addr) []netip.Prefix { return []netip.Prefix{netip.PrefixFrom(ip, ip.BitLen())} }
-	f.Interface, f.Src, f.Dst = c.Packet.Interface, single(src.Addr()), single(dst.Addr())
+	f.Interface, f.Src, f.Dst, f.Proto = c.Packet.Interface, single(src.Addr()), single(dst.Addr()), c.Packet.Proto
 	if f.Proto == protoTCP || f.Proto == protoUDP {
 		f.SrcPort, f.DstPort = PortRange{Op: OpEqual, A: src.Port()}, PortRange{Op: OpEqual, A: dst.Port()}
 	}
