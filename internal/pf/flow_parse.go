@@ -25,6 +25,9 @@ func ParseFlow(text string) (Flow, error) {
 		return f, nil
 	}
 	e := p.errs[0]
+	if e.OnMac && e.style == bare { // A name where an address should be.
+		e.Hint = "a flow has addresses and networks; its own end on the Mac may be left out"
+	}
 	if e.Hint != "" {
 		e.Hint = " (" + e.Hint + ")"
 	}

@@ -31,6 +31,7 @@ func TestParseFlow(t *testing.T) {
 		"protos":    {text: "in proto { tcp udp } all", err: "column 20: a flow has one protocol, or any"},
 		"table":     {text: "in proto tcp from <t> to any", err: "column 21: the ends of a flow are addresses, networks, or any"},
 		"not":       {text: "in proto tcp from ! 10/8 to any", err: "column 24: the ends of a flow are addresses, networks, or any"},
+		"self":      {text: "in proto tcp from any to self port 22", err: "column 26: no IP address found for self (a flow has addresses and networks; its own end on the Mac may be left out)"},
 		"family":    {text: "in inet6 proto tcp from 10/8", err: "column 1: the addresses, the address family and the protocol do not go together"},
 		"netmask":   {text: "in from 10.0.0.1/33", err: "column 18: netmask 33 invalid for IPv4 address"},
 		"macro":     {text: "in on $if all", err: "column 7: macro 'if' not defined"},
