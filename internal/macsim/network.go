@@ -100,25 +100,18 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// route knows "get default". The default route leads to the first address of the first network that is neither loopback nor a tunnel.
+// route knows "get default".
 func route(_ context.Context, m *Mac, p *process) int {
 	words := slices.DeleteFunc(slices.Clone(p.Args[1:]), func(s string) bool { return s == "-n" })
 	if !slices.Equal(words, []string{"get", "default"}) {
 		return p.errorf("macsim: only route get default is modelled")
 	}
-	for _, i := range m.Interfaces {
-		if i.Name == "lo0" || strings.HasPrefix(i.Name, "utun") {
-			continue
-		}
-		for _, a := range i.Addrs {
-			if a.Addr().Is4() {
-				fmt.Fprintf(p.Stdout, "   route to: default\ndestination: default\n       mask: default\n    gateway: %s\n  interface: %s\n"+
-					"      flags: <UP,GATEWAY,DONE,STATIC,PRCLONING,GLOBAL>\n"+
-					" recvpipe  sendpipe  ssthresh  rtt,msec    rttvar  hopcount      mtu     expire\n"+
-					"       0         0         0         0         0         0      1500         0\n", a.Masked().Addr().Next(), i.Name)
-				return 0
-			}
-		}
+	if i, gateway, ok := m.defaultRoute(true); ok {
+		fmt.Fprintf(p.Stdout, "   route to: default\ndestination: default\n       mask: default\n    gateway: %s\n  interface: %s\n"+
+			"      flags: <UP,GATEWAY,DONE,STATIC,PRCLONING,GLOBAL>\n"+
+			" recvpipe  sendpipe  ssthresh  rtt,msec    rttvar  hopcount      mtu     expire\n"+
+			"       0         0         0         0         0         0      1500         0\n", gateway, i.Name)
+		return 0
 	}
 	return p.errorf("writing to routing socket: not in table")
 }
