@@ -13,7 +13,7 @@ while :; do
 	[ "$(/bin/date +%s)" -lt "$limit" ] || break
 	/bin/sleep 0.1
 done
-say state "$state" "$cause"
+say state "$state" "$cause" || exit # nobody hears it, so it was not seen
 say log
 /bin/cat "$folder/log" 2>/dev/null
 case $state in kept | undone | stuck)

@@ -208,6 +208,25 @@ func TestUnconfirmed(t *testing.T) {
 	}
 }
 
+// A change may cut the connection over which it was confirmed while it is kept. How it ended is known all the same.
+func TestCutWhileKeeping(t *testing.T) {
+	t.Parallel()
+	mac, h := start(t, 10*time.Minute, 0)
+	mac.Fail(func(argv []string) *macsim.Failure {
+		if argv[0] == "/bin/cp" && argv[2] == "/private/etc/word" {
+			mac.CutConnections()
+		}
+		return nil
+	})
+	if _, err := Do(t.Context(), h, plan); err != nil {
+		t.Error(err)
+	}
+	if got := word(t, mac, "/private/etc/word"); got != "hello" {
+		t.Errorf("kept: %q", got)
+	}
+	clean(t, mac)
+}
+
 // until waits until a condition holds on the Mac.
 func until(t *testing.T, mac *macsim.Mac, condition string) {
 	t.Helper()
