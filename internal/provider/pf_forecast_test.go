@@ -136,10 +136,14 @@ block drop in on en0 proto tcp all
 block drop in on en0 proto udp all
 pass in on en0 proto udp from any to any port 41641
 `
-	mac := reached(t, "192.168.1.10")
+	mac := reached(t, "100.64.0.5")
 	mac.run(resource.TestStep{
-		Config:      mac.anchor("com.apple/250.story", first),
-		ExpectError: wrapped(`(?s)pf Anchor "com.apple/250.story" Would Cut mini Off.*rules = .*Line 2 of the rules of anchor.*block drop in on en0 proto tcp all.*allow_lockout = true`),
+		Config: mac.anchor("com.apple/250.story", first),
+		ExpectError: wrapped(`(?s)pf Anchor "com.apple/250.story" Would Cut mini Off.*rules = .*` +
+			`DNS from the router, over en0: out on en0 inet proto udp .*` +
+			`Line 3 of the rules of anchor "com.apple/250.story" cuts it: block drop in on en0 proto udp all .*without a state.*` +
+			"With this it would pass: `pass out on en0 all keep state` before line .*" +
+			`depends_on.*allow_lockout = true`),
 	})
 	if w := mac.writes(); len(w) > 0 {
 		t.Errorf("something was written: %q", w)
@@ -147,6 +151,8 @@ pass in on en0 proto udp from any to any port 41641
 	r := newRun(t, mac)
 	expect(t, "forced", r.anchor(nil, values{"name": "com.apple/250.story", "rules": first, "allow_lockout": true}),
 		`warning: pf Anchor "com.apple/250.story" Would Cut mini Off(?s:.*)since allow_lockout is set`)
+	r = newRun(t, mac)
+	expect(t, "cured", r.anchor(nil, values{"name": "com.apple/250.story", "rules": story}))
 }
 
 func TestForecast_wayIn(t *testing.T) {
