@@ -24,7 +24,7 @@ var ours = []string{"[", "command", "echo", "hash", "kill", "printf", "pwd", "te
 
 // call sees every command before it runs, and turns those that are ours into calls of exec.
 func (s *interpreter) call(ctx context.Context, args []string) ([]string, error) {
-	if ctx.Err() != nil {
+	if !s.m.awake(ctx.Done()) || ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if script, ok := s.trapBefore(ctx, args); ok {

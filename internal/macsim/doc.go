@@ -14,8 +14,12 @@
 // The shell is the interpreter of mvdan.cc/sh, run on that file system. It is bash's language, which is what /bin/sh is on
 // a Mac (bash 3.2 in POSIX mode). Programs are Go functions (commands, in command.go) that take the real argv, print what
 // the real ones print, and fail as they fail; their options are those of macOS, others are refused with the usage text.
-// Every start of a program passes through [Mac.Fail] and [Mac.Hold], and is noted for [Mac.Calls]. What a Mac has not
+// Every start of a program passes through [Mac.Fail], [Mac.Hold] and [Mac.Watch], and is noted for [Mac.Calls]. What a Mac has not
 // (timeout, flock, setsid, getent ...) does not exist here either.
+//
+// Jobs of launchd's whose programs exist here really run, are sent real signals, and are started again when they are to be kept alive. The
+// Mac can lose its network ([Mac.Unplug]), sleep ([Mac.Sleep]) and be restarted ([Mac.Reboot]) at any moment; [Mac.Watch] is the lever to
+// do so at each step of something.
 //
 // The SSH server has sshd's limits and manners: the login shell runs the command, ten sessions a connection, no variables
 // but LANG and LC_*, a refused keepalive. A session with a terminal is a line editor and a cooked terminal.
@@ -48,8 +52,9 @@
 //   - fish and tcsh are names of the login shell only. They read the same language.
 //   - On Windows the interpreter's own paths, as globbing makes them, have backslashes.
 //
-// Nor are there hard links, access control lists, Unicode normalisation of names, TCC's protected folders, sftp, scp and port
-// forwarding, or FileVault's locked state. Of pf there are no sequence numbers and no time-outs: a state lives until it is killed or
-// flushed, or the Mac restarts. Disabling pf does not end it, as in xnu, where that only stops asking; there a connection may have
-// moved too far meanwhile to be known again. What leaves the Mac by itself, DNS say, meets no pf.
+// Nor are there hard links, access control lists, Unicode normalisation of names, TCC's protected folders, sftp, scp and port forwarding,
+// or FileVault's locked state. Of pf there are no sequence numbers and no time-outs: a state lives until it is killed or flushed, or the
+// Mac restarts; nor does anybody give up a connection on which nothing arrives. Disabling pf does not end it, as in xnu, where that only
+// stops asking; there a connection may have moved too far meanwhile to be known again. What leaves the Mac by itself, DNS say, meets no
+// pf.
 package macsim

@@ -7,14 +7,7 @@ import (
 	"time"
 )
 
-// delay makes all that passes through conn take so long, in each direction, without making it less.
-func delay(conn net.Conn, latency time.Duration) net.Conn {
-	if latency <= 0 {
-		return conn
-	}
-	return delayed(conn, latency)
-}
-
+// delayed makes all that passes through conn take so long, in each direction, without making it less.
 func delayed(conn net.Conn, latency time.Duration) *delayedConn {
 	d := &delayedConn{
 		Conn: conn, latency: latency, in: make(chan parcel, 1024), out: make(chan parcel, 1024),
@@ -109,6 +102,9 @@ func (d *delayedConn) Read(b []byte) (int, error) {
 }
 
 func (d *delayedConn) Write(b []byte) (int, error) {
+	if d.latency <= 0 {
+		return d.Conn.Write(b) // Before whoever writes goes on.
+	}
 	select {
 	case d.out <- parcel{data: append([]byte(nil), b...), due: time.Now().Add(d.latency)}:
 		return len(b), nil

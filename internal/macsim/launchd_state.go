@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
@@ -224,20 +223,6 @@ func (l *launchdState) bootout(label string) int {
 		l.advance()
 	}
 	return 0
-}
-
-// sleep waits until that time of the Mac, for ever if it is zero. It is false when done was closed first.
-func (m *Mac) sleep(done <-chan struct{}, until time.Time) bool {
-	var timer <-chan time.Time
-	if !until.IsZero() {
-		timer = time.After(m.realTime(until.Sub(m.now())))
-	}
-	select {
-	case <-timer:
-		return true
-	case <-done:
-		return false
-	}
 }
 
 // major is the first number of the version.

@@ -46,7 +46,42 @@ const (
 	CutAfter      // the program has run; its script goes on, as on a real Mac, until it next writes to the connection
 )
 
-// Fail asks f about every program before it runs; nil lets it run. A nil f ends the asking.
+// Watch has f called right before and right after every program that runs, whoever started it; nil ends that. What is built into the shell
+// is no program, and one that Fail makes fail is never done. The program, and what waits for it, stand still meanwhile. So f can do
+// something before and after the k-th program: cut connections, kill a client, Unplug, Sleep, even Reboot, after which the program does
+// not begin, or nobody hears of its end. Programs run at once, so f is called at once. Close waits until f has returned.
+func (m *Mac) Watch(f func(argv []string, done bool)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watch = f
+}
+
+// tell calls Watch's function. It returns early when ctx ends, in a goroutine of its own, so that f may end ctx and wait for that.
+func (m *Mac) tell(ctx context.Context, argv []string, done bool) {
+	m.mu.Lock()
+	f := m.watch
+	m.mu.Unlock()
+	if f != nil {
+		m.apart(ctx, func() { f(slices.Clone(argv), done) })
+	}
+}
+
+// apart runs a function of a test's. It returns when that has or, as false, when ctx ends.
+func (m *Mac) apart(ctx context.Context, f func()) bool {
+	returned := make(chan struct{})
+	m.watching.Go(func() {
+		defer close(returned)
+		f()
+	})
+	select {
+	case <-returned:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Fail asks f about every program before it runs; nil lets it run. A nil f ends the asking. f may do what Watch's function may.
 func (m *Mac) Fail(f func(argv []string) *Failure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -134,10 +169,16 @@ func (m *Mac) begin(ctx context.Context, file string, p *process) *Failure {
 			return nil
 		}
 	}
-	if fail == nil {
+	if !m.awake(ctx.Done()) {
 		return nil
 	}
-	f := fail(p.Args)
+	if m.tell(ctx, p.Args, false); ctx.Err() != nil || fail == nil {
+		return nil
+	}
+	var f *Failure
+	if !m.apart(ctx, func() { f = fail(p.Args) }) {
+		return nil
+	}
 	if f != nil && f.Cut != CutNever && p.session == nil {
 		return nil
 	}

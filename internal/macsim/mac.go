@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -75,8 +76,14 @@ type machine struct {
 	hostKey  ssh.Signer
 	client   ed25519.PrivateKey // nil unless ClientKey may log in
 	bootTime time.Time
+	line     line
+	slept    atomic.Int64 // a time.Duration: how far sleeping has put the clock forward
+
+	power    sync.Mutex     // held by what turns the Mac on or off
+	watching sync.WaitGroup // functions of tests that Fail and Watch were given
 
 	mu        sync.Mutex
+	nap       *nap // the next one, or the one that it takes
 	off       bool // between shutdown and boot, and after Close
 	ready     bool // for connections: when boot is done
 	closed    bool
@@ -90,6 +97,7 @@ type machine struct {
 	wires     map[*wire]bool
 	calls     []Call
 	fail      func(argv []string) *Failure
+	watch     func(argv []string, done bool)
 	holds     map[string]*hold
 	nextPID   int
 }
@@ -119,7 +127,7 @@ func New(cfg Mac) (*Mac, error) {
 			{Name: "vlan0"},
 		}
 	}
-	m.machine = &machine{started: time.Now(), wires: map[*wire]bool{}, holds: map[string]*hold{}, nextPID: 400, off: true}
+	m.machine = &machine{started: time.Now(), wires: map[*wire]bool{}, holds: map[string]*hold{}, nextPID: 400, off: true, nap: newNap()}
 	m.up.L = &m.mu
 
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -173,95 +181,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return all
 }
 
-// now is the Mac's clock, which runs faster than the world's when Second is short.
-func (m *Mac) now() time.Time {
-	return m.started.Add(m.macTime(time.Since(m.started)))
-}
-
-// macTime is how long the real time d is on the Mac.
-func (m *Mac) macTime(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * float64(time.Second) / float64(m.Second))
-}
-
-// realTime is how long d of the Mac is in the world.
-func (m *Mac) realTime(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * float64(m.Second) / float64(time.Second))
-}
-
 // Files is the Mac's file system, to look at and to change by hand.
 func (m *Mac) Files() *Files { return m.files }
-
-// boot starts a Mac that is off.
-func (m *Mac) boot() {
-	m.mu.Lock()
-	m.ctx, m.cancel = context.WithCancel(context.Background())
-	m.off = false
-	m.bootTime = m.now()
-	m.mu.Unlock()
-	m.pf.boot(m)
-	m.launchd.boot(m)
-	m.mu.Lock()
-	m.ready = true
-	m.mu.Unlock()
-	m.up.Broadcast()
-}
-
-// shutdown ends every program and every connection, and returns when they have ended.
-func (m *Mac) shutdown() {
-	m.mu.Lock()
-	m.off, m.ready = true, false
-	m.cancel()
-	for w := range m.wires {
-		w.cut()
-	}
-	m.mu.Unlock()
-	m.work.Wait()
-}
-
-// Reboot is a restart: connections break, programs end, the kernel forgets pf's rules, /private/var/run and /private/tmp are
-// emptied; then pf and launchd start as they do at boot. It returns when launchd has started its jobs.
-func (m *Mac) Reboot() {
-	m.shutdown()
-	for _, dir := range []string{"/private/var/run", "/private/tmp"} {
-		names, _ := m.files.List(dir)
-		for _, name := range names {
-			_ = m.files.Remove(dir + "/" + name)
-		}
-	}
-	m.boot()
-}
-
-// Close stops the Mac and waits until nothing of it runs any more.
-func (m *Mac) Close() {
-	m.mu.Lock()
-	m.closed = true
-	for _, d := range m.doors {
-		_ = d.listener.Close()
-	}
-	m.mu.Unlock()
-	m.up.Broadcast()
-	m.accepting.Wait()
-	m.shutdown()
-}
-
-// enter notes that something starts to run; m.work.Done ends it. It is false when the Mac is off, or was restarted since
-// ctx began.
-func (m *Mac) enter(ctx context.Context) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.off || ctx.Err() != nil {
-		return false
-	}
-	m.work.Add(1)
-	return true
-}
-
-// running is the context of what runs until the next restart.
-func (m *Mac) running() context.Context {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ctx
-}
 
 // Run runs a script as a person would at the Mac itself, in a root shell with the arguments $1, $2 ...; nothing goes over SSH.
 func (m *Mac) Run(ctx context.Context, script string, args ...string) (stdout, stderr string, exit int) {

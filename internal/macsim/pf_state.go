@@ -56,6 +56,13 @@ func (s *pfState) announce() {
 	}
 }
 
+// announceChange tells of a change of what else decides whether packets get through.
+func (s *pfState) announceChange() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.announce()
+}
+
 // A reference keeps pf enabled until it is given back, though its process has long ended.
 type reference struct {
 	pid   int

@@ -185,41 +185,46 @@ func (m *Mac) start(ctx context.Context, path string, p *process) int {
 		p.Stdin = strings.NewReader("")
 	}
 	if !m.enter(ctx) {
-		return 137
+		return 128 + sigKILL
 	}
 	defer m.work.Done()
 	defer interruptRead(ctx, p.Stdin)()
+	f := m.begin(ctx, path, p)
+	switch {
+	case ctx.Err() != nil:
+		return 128 + sigKILL
+	case f == nil:
+	case f.Cut == CutBefore:
+		p.session.kill()
+		return 128 + sigKILL
+	case f.Cut == CutNever:
+		_, _ = io.WriteString(p.Stderr, f.Stderr)
+		return f.Exit
+	}
+	argv := slices.Clone(p.Args)
+	status := m.execute(ctx, path, p)
+	m.tell(ctx, argv, true)
+	if f != nil {
+		p.session.cut()
+	}
+	return status
+}
+
+// execute runs a program until it ends, by SIGPIPE if need be.
+func (m *Mac) execute(ctx context.Context, path string, p *process) int {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	piped := &outlets{p: p, end: end}
 	p.Stdout, p.Stderr = piped.to(p.Stdout), piped.to(p.Stderr)
-	status := m.startAt(ctx, path, p)
+	status := m.run(ctx, path, p)
 	if piped.broke.Load() {
 		return 128 + sigPIPE
 	}
 	return status
 }
 
-func (m *Mac) startAt(ctx context.Context, path string, p *process) int {
-	f := m.begin(ctx, path, p)
-	switch {
-	case ctx.Err() != nil:
-		return 137
-	case f == nil:
-		return m.execute(ctx, path, p)
-	case f.Cut == CutBefore:
-		p.session.kill()
-		return 137
-	case f.Cut == CutAfter:
-		status := m.execute(ctx, path, p)
-		p.session.cut()
-		return status
-	}
-	_, _ = io.WriteString(p.Stderr, f.Stderr)
-	return f.Exit
-}
-
-func (m *Mac) execute(ctx context.Context, path string, p *process) int {
+// run runs a program of ours, or a script.
+func (m *Mac) run(ctx context.Context, path string, p *process) int {
 	if run := commands[path]; run != nil {
 		return run(ctx, m, p)
 	}

@@ -111,7 +111,7 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 		p.environ[k] = v
 	}
 	s.addresses(p.environ)
-	p.Stdout, p.Stderr = s.channel, s.channel.Stderr()
+	p.Stdout, p.Stderr = pipe{s.channel, s.conn.wire}, pipe{s.channel.Stderr(), s.conn.wire}
 	if s.tty != nil {
 		p.Stdout, p.Stderr = s.tty, s.tty
 	}
@@ -133,6 +133,19 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 	}
 	status = shell(s.ctx, m, p)
 	return status, s.ctx.Err() == nil
+}
+
+// pipe is stdout or stderr of a session. That the connection is cut is seen by the first write after that.
+type pipe struct {
+	io.Writer
+	wire *wire
+}
+
+func (p pipe) Write(b []byte) (int, error) {
+	if err := p.wire.broken(); err != nil {
+		return 0, err
+	}
+	return p.Writer.Write(b)
 }
 
 // addresses says, as sshd does, between which addresses the connection is.

@@ -95,12 +95,10 @@ func sleep(ctx context.Context, m *Mac, p *process) int {
 	if rests, ok := ctx.Value(restsKey{}).(func()); ok {
 		rests()
 	}
-	select {
-	case <-time.After(m.realTime(total)):
-		return 0
-	case <-ctx.Done():
-		return 137
+	if !m.pause(ctx.Done(), total) {
+		return 128 + sigKILL
 	}
+	return 0
 }
 
 // date shows the time in UTC, whatever the Mac's time zone would be.

@@ -40,16 +40,16 @@ func (m *Mac) newDoor(client, server netip.AddrPort) (*door, error) {
 	return nil, fmt.Errorf("macsim: the Mac has no interface with the address %s", server.Addr())
 }
 
-// A wire is an SSH connection as pf sees it: packets that come in on an interface, and their answers. Read and Write ask pf
-// about each, as it is at that moment. A packet that does not pass is lost, and sent again as soon as anything about pf has
-// changed. So sshd sees nothing of it but a silence, and may go on writing until the socket is full.
+// A wire is an SSH connection as pf sees it: packets that come in on an interface, and their answers. Read and Write ask pf about each, as
+// it is at that moment, and the line before. A packet that does not pass is lost, and sent again as soon as anything about pf has changed.
+// So sshd sees nothing of it but a silence, and may go on writing until the socket is full.
 //
-// The real connection under it is made by this machine, which knows no pf: the client is always connected, and what is lost
-// or reset is the first thing it waits for. How long the two sides would try is not modelled: they never give up. Nor are
+// The real connection under it is made by this machine, which knows no pf: the client is always connected, and what is lost or reset is
+// the first thing it waits for (the server's version). How long the two sides would try is not modelled: they never give up. Nor are
 // acknowledgements, so data gets through to one side while pf blocks all that the other sends.
 type wire struct {
 	net.Conn // To the client, as far away as Mac.Latency says.
-	raw      net.Conn
+	raw      *cable
 	pf       *pfState
 	host     *pf.Host
 	iface    string // "" if pf is not asked.
@@ -73,7 +73,7 @@ const fullSocket = 128 << 10
 
 func (m *Mac) newWire(raw net.Conn, d *door) *wire {
 	w := &wire{
-		raw: raw, pf: &m.pf, iface: d.iface, client: d.client, server: d.server,
+		raw: &cable{raw, &m.line}, pf: &m.pf, iface: d.iface, client: d.client, server: d.server,
 		cutOff: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if !w.client.IsValid() {
@@ -91,12 +91,11 @@ func (m *Mac) newWire(raw net.Conn, d *door) *wire {
 		d.client = netip.AddrPortFrom(d.client.Addr(), port+1)
 	}
 	w.outside, w.inside = w.client, w.server
+	w.Conn = delayed(w.raw, m.Latency) // Also without a latency, since it notices that the client has left.
 	if w.iface == "" {
-		w.Conn = delay(raw, m.Latency)
 		return w
 	}
 	w.host = m.pfHost()
-	w.Conn = delayed(raw, m.Latency) // Also without a latency, since it notices that the client has left.
 	return w
 }
 
@@ -111,6 +110,12 @@ func realEnd(a net.Addr) netip.AddrPort {
 
 // packet sends a packet and says what pf did with it. What pf answers to packets of sshd reaches nobody.
 func (w *wire) packet(dir pf.Direction, flags uint8) fate {
+	switch {
+	case w.raw.line.silent():
+		return dropped
+	case w.iface == "":
+		return passed
+	}
 	p := pf.Packet{Direction: dir, Interface: w.iface, Proto: 6, Src: w.client, Dst: w.server, Flags: flags}
 	if dir == pf.Out {
 		p.Src, p.Dst = w.inside, w.outside
@@ -158,13 +163,13 @@ func (w *wire) repeat(giveUp <-chan struct{}, send func() fate) bool {
 
 // pass is repeat for one packet.
 func (w *wire) pass(dir pf.Direction, flags uint8, giveUp <-chan struct{}) bool {
-	return w.iface == "" || w.repeat(giveUp, func() fate { return w.packet(dir, flags) })
+	return w.repeat(giveUp, func() fate { return w.packet(dir, flags) })
 }
 
 // open is the handshake that makes the connection. It is false when it does not come about.
 func (w *wire) open() bool {
 	d, ok := w.Conn.(*delayedConn)
-	if w.iface == "" || !ok {
+	if !ok {
 		return true
 	}
 	arrived := false
@@ -223,7 +228,7 @@ func (w *wire) send(b []byte, fin bool) (int, error) {
 		flags |= pf.FIN
 	}
 	w.mu.Lock()
-	if w.room == nil && w.iface != "" && w.broken() == nil && w.packet(pf.Out, flags) != passed {
+	if w.room == nil && w.broken() == nil && w.packet(pf.Out, flags) != passed {
 		w.room = make(chan struct{})
 		w.work.Go(w.resend)
 	}
@@ -238,6 +243,8 @@ func (w *wire) send(b []byte, fin bool) (int, error) {
 		return len(b), w.broken()
 	case fin:
 		return 0, w.Conn.Close()
+	case w.broken() != nil:
+		return 0, w.broken()
 	}
 	return w.Conn.Write(b)
 }
@@ -282,9 +289,7 @@ func (w *wire) cut() {
 
 // reset cuts the connection so that the client sees a reset.
 func (w *wire) reset() {
-	if tcp, ok := w.raw.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
+	w.raw.reset()
 	w.cut()
 }
 
