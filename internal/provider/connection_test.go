@@ -26,7 +26,7 @@ import (
 func connection(sim *macsim.Mac, extra map[string]string) string {
 	address, port, _ := strings.Cut(sim.Addr(), ":")
 	settings := map[string]string{
-		"address": address, "port": port, "user": "admin", "private_key": sim.ClientKey(),
+		"address": address, "port": port, "user": "admin", "private_key": sim.ClientKey(), "ssh_config_file": "none",
 		"host_key": strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))),
 	}
 	for k, v := range extra {

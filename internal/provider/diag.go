@@ -158,51 +158,94 @@ func unknownHostKey(dial *remote.DialError, e *remote.UnknownHostKeyError) strin
 	}
 	return fmt.Sprintf("The SSH server of %s, at %s, shows a host key that is not known here, so it may be another machine than you think. "+
 		"Nothing was sent to it.\n\n"+
-		"Fingerprint: %s\n\nOn the Mac itself, this prints the fingerprints of its keys:\n\n"+
+		"Fingerprint: %s\n\nOn that machine, this prints the fingerprints of its keys:\n\n"+
 		"    for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf \"$key\"; done\n\n"+
-		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.", dial.Host, dial.Addr, e.Fingerprint, file, e.Line)
+		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.", machine(dial), dial.Addr, e.Fingerprint, file, e.Line)
 }
 
 func changedHostKey(dial *remote.DialError, e *remote.ChangedHostKeyError) string {
-	known := "The key that is known stands in the provider's host_key."
+	known, replace := "The key that is known stands in the provider's host_key.", ""
 	if len(e.Known) > 0 {
 		known = "Another key is known for it, in " + strings.Join(e.Known, " and ") + "."
+		replace = fmt.Sprintf(" (in a known_hosts file with `ssh-keygen -R '%s'`)", e.Name)
 	}
-	return fmt.Sprintf("THE HOST KEY OF %s HAS CHANGED. Either the Mac was erased or replaced, or SOMEBODY IS IN BETWEEN and reads along. "+
+	return fmt.Sprintf("THE HOST KEY OF %s HAS CHANGED. Either it was erased or replaced, or SOMEBODY IS IN BETWEEN and reads along. "+
 		"Nothing was sent.\n\nThe server at %s shows: %s\n%s\n\n"+
-		"Find out why, on the Mac itself, before you replace the old key (in a known_hosts file with `ssh-keygen -R '%s'`).",
-		dial.Host, dial.Addr, e.Fingerprint, known, remote.KnownHostsName(dial.Addr))
+		"Find out why, on that machine itself, before you replace the old key%s.", machine(dial), dial.Addr, e.Fingerprint, known, replace)
+}
+
+// machine is whose server it was.
+func machine(dial *remote.DialError) string {
+	if dial.Jump != "" {
+		return fmt.Sprintf("%s, the jump host of %s", dial.Jump, dial.Host)
+	}
+	return dial.Host
 }
 
 // unreachable explains a connection that failed, by how far it came.
 func unreachable(dial *remote.DialError) string {
-	next := map[remote.Stage]string{
-		remote.StageName: "Check the Mac's address in the provider's hosts.",
-		remote.StageTCP: "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
-			"port and the network in between, such as the tailnet.",
-		remote.StageSSH:     "Something answers there, but not as a Mac's SSH server would. Check the address and the port.",
-		remote.StageHostKey: "Check the provider's host_key and known_hosts_files.",
-		remote.StageAuth: fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has. This should work, without questions:\n\n    %s",
-			dial.User, sshCommand(dial)),
-		remote.StageSudo: fmt.Sprintf("User %q must become root with sudo. Set the provider's sudo_password, or allow it without one, "+
-			"on the Mac with `sudo visudo -f /etc/sudoers.d/terraform`:\n\n    %s ALL = (ALL) NOPASSWD: ALL", dial.User, dial.User),
-		remote.StageShell: "A Mac answers with a POSIX shell over SSH. Check that the address is that of a Mac, and what the user's shell does at login.",
-	}[dial.Stage]
 	detail := fmt.Sprintf("%s cannot be reached at %s. It failed at: %s.\n\n%s\n\nNothing was changed there. %s",
-		dial.Host, dial.Addr, dial.Stage, indent(dial.Err.Error()), next)
+		dial.Host, dial.Addr, dial.Stage, indent(dial.Err.Error()), whatToDo(dial))
+	if dial.Jump != "" {
+		detail = fmt.Sprintf("%s cannot be reached, because its jump host %s cannot, at %s. It failed at: %s.\n\n%s\n\n%s",
+			dial.Host, dial.Jump, dial.Addr, dial.Stage, indent(dial.Err.Error()), whatToDo(dial))
+	}
 	if banner := strings.TrimSpace(dial.Banner); banner != "" {
 		detail += "\n\nThe server said:\n\n" + indent(banner)
 	}
 	return detail
 }
 
-// sshCommand is how a person would try the same.
-func sshCommand(dial *remote.DialError) string {
-	address, port, err := net.SplitHostPort(dial.Addr)
-	if err != nil || port == "22" {
-		return fmt.Sprintf("ssh %s@%s", dial.User, address)
+// whatToDo is what to check or to do about a connection that failed.
+func whatToDo(dial *remote.DialError) string {
+	attempt := ""
+	if dial.Try != "" {
+		attempt = " This should work, without questions:\n\n    " + dial.Try
 	}
-	return fmt.Sprintf("ssh -p %s %s@%s", port, dial.User, address)
+	switch {
+	case errors.Is(dial.Err, remote.ErrLocked):
+		return fmt.Sprintf("%s was restarted, and its disk is locked with FileVault: until somebody unlocks it, none of its accounts, keys and settings "+
+			"are there. Log in with the password of an account that may unlock it, at its keyboard or, on macOS 26 and later, over SSH, which then "+
+			"ends; a minute later, run this again:\n\n    ssh %s@%s", machine(dial), dial.User, host(dial.Addr))
+	case strings.Contains(dial.Banner, "# To authenticate, visit:"):
+		return "Tailscale wants somebody to confirm this login: visit the address below, and then run this again. Logins that nobody is to " +
+			"confirm need a rule with the action \"accept\" in the tailnet's policy."
+	case strings.Contains(dial.Banner, "tailnet policy"):
+		return "The \"ssh\" section of the tailnet's policy says who may log in there, and as whom."
+	}
+	switch dial.Stage {
+	case remote.StageConfig:
+		return "Correct the configuration of ssh, or set the provider's ssh_config_file: to another file, or to \"none\"." + attempt
+	case remote.StageProxy:
+		return "Check the proxy, and that it can reach the Mac: it is the provider's proxy or proxy_command, ssh's ProxyCommand, or that of the " +
+			"environment variable ALL_PROXY."
+	case remote.StageName:
+		return "Check the Mac's address in the provider's hosts."
+	case remote.StageTCP:
+		return "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
+			"port and the network in between, such as the tailnet."
+	case remote.StageSSH:
+		return "Something answers there, but not as a Mac's SSH server would. Check the address and the port."
+	case remote.StageHostKey:
+		return "Check the provider's host_key and known_hosts_files."
+	case remote.StageAuth:
+		return fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has.%s", dial.User, attempt)
+	case remote.StageSudo:
+		return fmt.Sprintf("User %q must become root with sudo. Set the provider's sudo_password, or allow it without one, "+
+			"on the Mac with `sudo visudo -f /etc/sudoers.d/terraform`:\n\n    %s ALL = (ALL) NOPASSWD: ALL", dial.User, dial.User)
+	case remote.StageShell:
+		return "A Mac answers with a POSIX shell over SSH. Check that the address is that of a Mac, and what the user's shell does at login."
+	}
+	return ""
+}
+
+// host is the first part of host:port.
+func host(addr string) string {
+	h, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return h
 }
 
 func indent(text string) string {

@@ -43,11 +43,16 @@ type connectionModel struct {
 	PrivateKey     types.String `tfsdk:"private_key"`
 	PrivateKeyFile types.String `tfsdk:"private_key_file"`
 	Passphrase     types.String `tfsdk:"private_key_passphrase"`
+	Certificate    types.String `tfsdk:"certificate"`
 	AgentSocket    types.String `tfsdk:"agent_socket"`
 	Password       types.String `tfsdk:"password"`
 	SudoPassword   types.String `tfsdk:"sudo_password"`
 	HostKey        types.String `tfsdk:"host_key"`
 	KnownHosts     types.List   `tfsdk:"known_hosts_files"` // of strings
+	ConfigFile     types.String `tfsdk:"ssh_config_file"`
+	ProxyJump      types.String `tfsdk:"proxy_jump"`
+	ProxyCommand   types.String `tfsdk:"proxy_command"`
+	Proxy          types.String `tfsdk:"proxy"`
 	ConnectTimeout types.String `tfsdk:"connect_timeout"`
 	CommandTimeout types.String `tfsdk:"command_timeout"`
 	ConfirmTimeout types.String `tfsdk:"confirm_timeout"`
@@ -58,13 +63,13 @@ func providerAttributes() map[string]schema.Attribute {
 	attributes := connectionAttributes("")
 	attributes["host"] = schema.StringAttribute{
 		Optional: true,
-		MarkdownDescription: "The Mac of resources that do not say `host`: a name in `hosts`, or else the address of a Mac. " +
+		MarkdownDescription: "The Mac of resources that do not say `host`: a name in `hosts`, or else what one would write after `ssh`. " +
 			"Default: `MACOS_HOST`, or the only Mac in `hosts`.",
 	}
 	of := connectionAttributes(" Default: as for all Macs.")
 	of["address"] = schema.StringAttribute{
 		Optional:            true,
-		MarkdownDescription: "Host name or IP address. Default: the Mac's name in `hosts`.",
+		MarkdownDescription: "Host name, IP address, or a `Host` of ssh's configuration. Default: the Mac's name in `hosts`.",
 	}
 	attributes["hosts"] = schema.MapNestedAttribute{
 		Optional: true,
@@ -95,17 +100,26 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 		"port": schema.Int64Attribute{
 			Optional:            true,
 			Validators:          []validator.Int64{int64validator.Between(1, 65535)},
-			MarkdownDescription: "Port of the SSH server." + fallback(" Default: `MACOS_PORT`, or 22."),
+			MarkdownDescription: "Port of the SSH server." + fallback(" Default: `MACOS_PORT`, or as ssh's configuration says, or 22."),
 		},
 		"user": text("User to log in as: root, or one who may use sudo.",
-			" Default: `MACOS_USER`, or the name of the user who runs Terraform."),
-		"private_key": secret("Text of a private key. When a key is given here or in `private_key_file`, no other is offered.",
-			" Default: `MACOS_PRIVATE_KEY`."),
-		"private_key_file": text("File that holds a private key.",
-			" Default: `MACOS_PRIVATE_KEY_FILE`; without any key, those of the SSH agent, and `id_ed25519`, `id_ecdsa` and `id_rsa` in `~/.ssh`."),
-		"private_key_passphrase": secret("Passphrase of the private key, if it is encrypted.", " Default: `MACOS_PRIVATE_KEY_PASSPHRASE`."),
-		"agent_socket":           text("Socket of the SSH agent.", " Default: `SSH_AUTH_SOCK`."),
-		"password":               secret("Password of the user, where the SSH server asks for one.", " Default: `MACOS_PASSWORD`."),
+			" Default: `MACOS_USER`, or as ssh's configuration says, or the name of the user who runs Terraform."),
+		"ssh_config_file": text("A file of ssh's configuration to read instead of `~/.ssh/config` and `/etc/ssh/ssh_config`, or `none`. These options have an "+
+			"effect: HostName, User, Port, IdentityFile, IdentitiesOnly, IdentityAgent, CertificateFile, ProxyJump, ProxyCommand, HostKeyAlias, "+
+			"UserKnownHostsFile, GlobalKnownHostsFile, ConnectTimeout, ServerAliveInterval and AddressFamily, and all that decides for whom they are meant: "+
+			"`ssh -G` is asked. Without an ssh program, Host and Include are understood, and Match is an error. What is set here in the provider wins.",
+			" Default: `MACOS_SSH_CONFIG_FILE`, or what ssh reads."),
+		"private_key": secret("Text of a private key. When a key is given here or in `private_key_file`, the Mac is offered no other; jump hosts "+
+			"are offered it, too.", " Default: `MACOS_PRIVATE_KEY`."),
+		"private_key_file": text("File that holds a private key. A certificate beside it (`KEY-cert.pub`) is used.",
+			" Default: `MACOS_PRIVATE_KEY_FILE`; without any key, those that ssh's configuration names, then those of the SSH agent, or else these "+
+				"and then `id_ed25519`, `id_ecdsa` and `id_rsa` in `~/.ssh`. Keys are offered one at a time, and no more than a server takes on one connection."),
+		"private_key_passphrase": secret("Passphrase of the private key, or of the files that ssh's configuration names, where they are encrypted.",
+			" Default: `MACOS_PRIVATE_KEY_PASSPHRASE`."),
+		"certificate": text("User certificate for the private key, as in a file `KEY-cert.pub`.", " Default: `MACOS_CERTIFICATE`."),
+		"agent_socket": text("Socket of the SSH agent, or `none`. On Windows, agents behind a named pipe are not supported.",
+			" Default: ssh's IdentityAgent, or `SSH_AUTH_SOCK`."),
+		"password": secret("Password of the user, where the SSH server asks for one. Jump hosts do not get it.", " Default: `MACOS_PASSWORD`."),
 		"sudo_password": secret("Password for sudo, where it asks for one. It reaches sudo's standard input and nothing else.",
 			" Default: `MACOS_SUDO_PASSWORD`."),
 		"host_key": text("The one host key that is accepted, as in known_hosts: `ssh-ed25519 AAAA...`.",
@@ -113,11 +127,20 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 		"known_hosts_files": schema.ListAttribute{
 			Optional:    true,
 			ElementType: types.StringType,
-			MarkdownDescription: "Files of known host keys." +
-				fallback(" Default: `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`."),
+			MarkdownDescription: "Files of known host keys, with hashed names, `@cert-authority` and `@revoked` lines where wanted. A key that is not known is " +
+				"never accepted, whatever ssh's StrictHostKeyChecking says." +
+				fallback(" Default: as ssh's configuration says, or `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`."),
 		},
+		"proxy_jump": text("Jump hosts, as after `ssh -J`: `user@bastion:2222`, several separated by commas; or `none`. Each is logged in to as ssh's "+
+			"configuration says, and its host key must be known.", " Default: `MACOS_PROXY_JUMP`, or as ssh's configuration says."),
+		"proxy_command": text("Command that leads to the SSH server with its standard input and output, such as `tailscale nc %h %p`, instead of jump hosts; "+
+			"or `none`. It may contain `%h` (host), `%p` (port), `%r` (user), `%n` (host as given) and `%%`.",
+			" Default: `MACOS_PROXY_COMMAND`, or as ssh's configuration says."),
+		"proxy": secret("SOCKS server for the connection to the Mac, or to the first jump host: `socks5://user:password@host:port`; or `none`. It looks up the "+
+			"names.", " Default: `MACOS_PROXY`; or, where ssh's configuration has no ProxyCommand, `ALL_PROXY` if that is a SOCKS server, "+
+			"except for what is in `NO_PROXY`."),
 		"connect_timeout": text("How long connecting may take, from the name look-up until sudo has answered, such as `30s`.",
-			" Default: `10s`."),
+			" Default: ssh's ConnectTimeout, or `10s`."),
 		"command_timeout": text("How long one step on a Mac may take, such as `5m`.", " Default: `2m`."),
 		"confirm_timeout": text("Within which time a new connection must confirm a change that could cut the Mac off, before the Mac undoes it by itself: "+
 			"from `20s` to `10m`.", " Default: `60s`."),
@@ -199,7 +222,9 @@ func newHost(name string, address types.String, c connectionModel, at path.Path,
 	t := remote.Target{
 		Name: name, Address: address.ValueString(), Port: int(c.Port.ValueInt64()), User: c.User.ValueString(),
 		PrivateKey: c.PrivateKey.ValueString(), Passphrase: c.Passphrase.ValueString(), Agent: c.AgentSocket.ValueString(),
-		Password: c.Password.ValueString(), SudoPassword: c.SudoPassword.ValueString(), HostKey: c.HostKey.ValueString(),
+		Certificate: c.Certificate.ValueString(), Password: c.Password.ValueString(), SudoPassword: c.SudoPassword.ValueString(),
+		HostKey: c.HostKey.ValueString(), ConfigFile: home(c.ConfigFile.ValueString()),
+		ProxyJump: c.ProxyJump.ValueString(), ProxyCommand: c.ProxyCommand.ValueString(), Proxy: c.Proxy.ValueString(),
 		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
 		CommandTimeout: duration(c.CommandTimeout, at.AtName("command_timeout"), diags),
 		ConfirmTimeout: duration(c.ConfirmTimeout, at.AtName("confirm_timeout"), diags),
@@ -213,11 +238,18 @@ func newHost(name string, address types.String, c connectionModel, at path.Path,
 		t.KnownHosts = append(t.KnownHosts, home(file))
 	}
 	if t.PrivateKey == "" && c.PrivateKeyFile.ValueString() != "" {
-		key, err := os.ReadFile(home(c.PrivateKeyFile.ValueString()))
+		file := home(c.PrivateKeyFile.ValueString())
+		key, err := os.ReadFile(file)
 		if err != nil {
 			diags.AddAttributeError(at.AtName("private_key_file"), fmt.Sprintf("Unable to Read the Private Key for %q", name), err.Error())
 		}
 		t.PrivateKey = string(key)
+		if certificate, err := os.ReadFile(file + "-cert.pub"); err == nil && t.Certificate == "" {
+			t.Certificate = string(certificate)
+		}
+	}
+	if c.ProxyCommand.ValueString() != "" && c.ProxyJump.ValueString() != "" {
+		diags.AddAttributeError(at.AtName("proxy_command"), "Two Ways to One Mac", fmt.Sprintf("For %q there are both a proxy_jump and a proxy_command.", name))
 	}
 	return remote.NewHost(t)
 }
@@ -256,8 +288,9 @@ func (c connectionModel) withEnvironment(diags *diag.Diagnostics) connectionMode
 	}
 	return c.or(connectionModel{
 		Port: port, User: env("MACOS_USER"), PrivateKey: env("MACOS_PRIVATE_KEY"), PrivateKeyFile: env("MACOS_PRIVATE_KEY_FILE"),
-		Passphrase: env("MACOS_PRIVATE_KEY_PASSPHRASE"), Password: env("MACOS_PASSWORD"),
-		SudoPassword: env("MACOS_SUDO_PASSWORD"), HostKey: env("MACOS_HOST_KEY"),
+		Passphrase: env("MACOS_PRIVATE_KEY_PASSPHRASE"), Certificate: env("MACOS_CERTIFICATE"), Password: env("MACOS_PASSWORD"),
+		SudoPassword: env("MACOS_SUDO_PASSWORD"), HostKey: env("MACOS_HOST_KEY"), ConfigFile: env("MACOS_SSH_CONFIG_FILE"),
+		ProxyJump: env("MACOS_PROXY_JUMP"), ProxyCommand: env("MACOS_PROXY_COMMAND"), Proxy: env("MACOS_PROXY"),
 	})
 }
 
@@ -268,11 +301,16 @@ func env(name string) types.String {
 	return types.StringNull()
 }
 
-// or takes from d what c leaves open. A key is taken as a whole: its text, its file and its passphrase belong together.
+// or takes from d what c leaves open. A key is taken as a whole: its text, its file, its passphrase and its certificate belong
+// together. So do the ways to go: a jump host for one Mac takes the place of a command for all.
 func (c connectionModel) or(d connectionModel) connectionModel {
 	if c.PrivateKey.IsNull() && c.PrivateKeyFile.IsNull() {
 		c.PrivateKey, c.PrivateKeyFile = d.PrivateKey, d.PrivateKeyFile
 		c.Passphrase = first(c.Passphrase, d.Passphrase)
+		c.Certificate = first(c.Certificate, d.Certificate)
+	}
+	if c.ProxyJump.IsNull() && c.ProxyCommand.IsNull() {
+		c.ProxyJump, c.ProxyCommand = d.ProxyJump, d.ProxyCommand
 	}
 	if c.Port.IsNull() {
 		c.Port = d.Port
@@ -285,6 +323,8 @@ func (c connectionModel) or(d connectionModel) connectionModel {
 	c.Password = first(c.Password, d.Password)
 	c.SudoPassword = first(c.SudoPassword, d.SudoPassword)
 	c.HostKey = first(c.HostKey, d.HostKey)
+	c.ConfigFile = first(c.ConfigFile, d.ConfigFile)
+	c.Proxy = first(c.Proxy, d.Proxy)
 	c.ConnectTimeout = first(c.ConnectTimeout, d.ConnectTimeout)
 	c.CommandTimeout = first(c.CommandTimeout, d.CommandTimeout)
 	c.ConfirmTimeout = first(c.ConfirmTimeout, d.ConfirmTimeout)
@@ -300,7 +340,7 @@ func first(a, b types.String) types.String {
 }
 
 func (c connectionModel) unknown() bool {
-	values := append(c.KnownHosts.Elements(), c.KnownHosts, c.Port, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.AgentSocket,
-		c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout, c.ConfirmTimeout, c.SettleTime)
+	values := append(c.KnownHosts.Elements(), c.KnownHosts, c.Port, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.Certificate, c.AgentSocket,
+		c.ConfigFile, c.ProxyJump, c.ProxyCommand, c.Proxy, c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout, c.ConfirmTimeout, c.SettleTime)
 	return slices.ContainsFunc(values, attr.Value.IsUnknown)
 }

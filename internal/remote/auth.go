@@ -4,87 +4,133 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 )
 
-// authMethods returns what t offers, in the order it is offered, and a func that closes the agent's socket. macOS
-// closes the connection after six keys (MaxAuthTries), so a key that is named is the only one that is offered.
-func authMethods(t Target) (methods []ssh.AuthMethod, done func(), err error) {
-	done = func() {}
-	if t.PrivateKey != "" {
-		signer, err := parseKey(t.PrivateKey, t.Passphrase)
-		if err != nil {
-			return nil, done, err
-		}
-		methods = append(methods, ssh.PublicKeys(signer))
-	} else {
-		var signers []ssh.Signer
-		socket := t.Agent
-		if socket == "" {
-			socket = os.Getenv("SSH_AUTH_SOCK")
-		}
-		if socket != "" {
-			conn, err := net.Dial("unix", socket)
-			switch {
-			case err == nil:
-				done = func() { _ = conn.Close() }
-				fromAgent, err := agent.NewClient(conn).Signers()
-				if err != nil {
-					return nil, done, fmt.Errorf("asking the agent at %s for its keys: %w", socket, err)
-				}
-				signers = fromAgent
-			case t.Agent != "":
-				return nil, done, fmt.Errorf("reaching the agent: %w", err)
-			}
-		}
-		if signers = append(signers, defaultKeys()...); len(signers) > 0 {
-			methods = append(methods, ssh.PublicKeys(signers...))
-		}
-	}
-	if t.Password != "" {
-		methods = append(methods, ssh.Password(t.Password), ssh.KeyboardInteractive(
-			func(_, _ string, questions []string, _ []bool) ([]string, error) {
-				answers := make([]string, len(questions))
-				for i := range answers {
-					answers[i] = t.Password
-				}
-				return answers, nil
-			}))
-	}
-	return methods, done, nil
+// triesAConnection is how many keys and passwords are offered on one connection. A server ends it at the sixth that it refuses
+// (MaxAuthTries), and writes into its log that somebody tries out keys.
+const triesAConnection = 5
+
+// lockedBanner is what a Mac whose disk is locked shows (macOS 26, apple_ssh_and_filevault(7)).
+const lockedBanner = "This system is locked"
+
+var (
+	errRefused = errors.New("nothing that is offered is accepted")
+	errAnother = errors.New("the rest is offered on another connection")
+)
+
+// login is the logging in at a hop: keys and the password are offered one after the other, each once, over as many connections as that
+// takes.
+type login struct {
+	hop  *hop
+	said string // the server's banner
+
+	gathered     bool     // keys and left are known
+	keys         []key    // still to be offered
+	left         []string // what could not be offered, and why
+	passwordSent bool
+
+	here    int      // how many were offered on this connection
+	offered []string // on all of them
+	last    []byte   // the public key that was offered last
+
+	mu     sync.Mutex
+	agent  net.Conn // nil: none was asked yet
+	closed bool
 }
 
-func parseKey(pem, passphrase string) (ssh.Signer, error) {
-	signer, err := ssh.ParsePrivateKey([]byte(pem))
-	var encrypted *ssh.PassphraseMissingError
-	if errors.As(err, &encrypted) && passphrase != "" {
-		signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(pem), []byte(passphrase))
+func newLogin(h *hop) *login { return &login{hop: h} }
+
+// next is asked by the handshake after each answer of the server: first to an offer of nothing, which Tailscale's accepts.
+func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	allowed := func(method string) bool { return slices.Contains(c.AllowedMethods, method) }
+	if strings.Contains(l.said, lockedBanner) {
+		return nil, ErrLocked
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the private key: %w", err)
+	if allowed("publickey") {
+		if err := l.gather(); err != nil {
+			return nil, err
+		}
 	}
-	return signer, nil
+	password := l.hop.password != "" && !l.passwordSent && (allowed("password") || allowed("keyboard-interactive"))
+	switch {
+	case l.here == triesAConnection && (len(l.keys) > 0 || password):
+		return nil, errAnother
+	case allowed("publickey") && len(l.keys) > 0:
+		k := l.keys[0]
+		l.keys = l.keys[1:]
+		l.here++
+		l.offered = append(l.offered, k.name)
+		l.last = k.PublicKey().Marshal()
+		return ssh.PublicKeys(k), nil
+	case password:
+		l.passwordSent = true
+		l.here++
+		l.offered = append(l.offered, "the password")
+		if allowed("password") {
+			return ssh.Password(l.hop.password), nil
+		}
+		return ssh.KeyboardInteractive(l.answer()), nil
+	default:
+		return nil, fmt.Errorf("%w (the server takes: %s)", errRefused, strings.Join(c.AllowedMethods, ", "))
+	}
 }
 
-// defaultKeys are the keys that an ssh client would find by itself. One that is encrypted or unreadable is left out.
-func defaultKeys() []ssh.Signer {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return nil
-	}
-	var signers []ssh.Signer
-	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
-		pem, err := os.ReadFile(filepath.Join(home, ".ssh", name))
-		if err != nil {
-			continue
+// answer gives the password to the first questions that are asked. Who asks again did not like it, or wants a new one.
+func (l *login) answer() ssh.KeyboardInteractiveChallenge {
+	answered := false
+	return func(_, _ string, questions []string, _ []bool) ([]string, error) {
+		if answered && len(questions) > 0 {
+			return nil, fmt.Errorf("the server asks further: %s", printable(strings.Join(questions, " ")))
 		}
-		if signer, err := ssh.ParsePrivateKey(pem); err == nil {
-			signers = append(signers, signer)
-		}
+		answered = answered || len(questions) > 0
+		return slices.Repeat([]string{l.hop.password}, len(questions)), nil
 	}
-	return signers
+}
+
+// banner takes in what the server says before the login. A server that talks without end is not listened to.
+func (l *login) banner(text string) error {
+	const most = 8 << 10
+	if len(l.said) < most {
+		l.said += printable(text)
+	}
+	return nil
+}
+
+// goesOn reports whether there is something left to offer, on another connection, after one that was ended because enough was tried
+// on it: by us, or by a server that takes less.
+func (l *login) goesOn(fail *DialError) bool {
+	if fail.Stage != StageAuth || l.here == 0 || errors.Is(fail, errRefused) || errors.Is(fail, ErrLocked) {
+		return false
+	}
+	enough := errors.Is(fail, errAnother) || strings.Contains(strings.ToLower(fail.Err.Error()), "too many authentication failures")
+	l.here = 0
+	return enough && (len(l.keys) > 0 || l.hop.password != "" && !l.passwordSent)
+}
+
+// explain adds to the error of a login what was tried.
+func (l *login) explain(err error) error {
+	if len(l.offered) > 0 {
+		err = fmt.Errorf("%w\noffered: %s", err, strings.Join(l.offered, ", "))
+	} else if l.gathered {
+		err = fmt.Errorf("%w\noffered: nothing", err)
+	}
+	if len(l.left) > 0 {
+		err = fmt.Errorf("%w\nnot offered: %s", err, strings.Join(l.left, "; "))
+	}
+	return err
+}
+
+// close ends the connection to the agent, which may be waiting for somebody's consent.
+func (l *login) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.agent != nil {
+		_ = l.agent.Close()
+	}
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"os/user"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,82 +13,141 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// keepalive is how often a silent connection is asked for a sign of life, and how long the answer may take.
+// keepalive is how often a silent connection is asked for a sign of life, unless ssh's configuration says; the answer may take twice
+// that long.
 const keepalive = 15 * time.Second
 
-// dial connects to t and logs in. Every error is a *DialError.
-func dial(ctx context.Context, t Target) (*ssh.Client, error) {
-	fail := &DialError{Host: t.name(), Addr: t.addr(), User: t.User}
-	failed := func(stage Stage, err error) (*ssh.Client, error) {
-		fail.Stage, fail.Err = stage, err
+// dial goes along the route: from here to the first hop, from each to the next, and logs in at each. Every error is a *DialError. What
+// the client goes through is closed when the client is.
+func (r *route) dial(ctx context.Context) (*ssh.Client, error) {
+	var at *ssh.Client // where we are; nil: on this machine
+	for _, h := range r.hops {
+		next, err := r.reach(ctx, at, h)
+		if err != nil {
+			if at != nil {
+				_ = at.Close()
+			}
+			return nil, err
+		}
+		if before := at; before != nil {
+			go func() {
+				_ = next.Wait()
+				_ = before.Close()
+			}()
+		}
+		at = next
+	}
+	return at, nil
+}
+
+// reach connects to h and logs in, which may take several connections: no server takes more than a few keys on one, and one that is
+// refused or dropped at once may be taken a moment later. launchd starts one sshd for each connection and turns further ones away while
+// as many run as it allows (42); other servers have MaxStartups. That is tried for a quarter of the time, and never after a login failed.
+func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Client, error) {
+	l := newLogin(h)
+	defer l.close()
+	patience, pause := time.Now().Add(r.timeout/4), 100*time.Millisecond
+	for {
+		client, fail := r.connect(ctx, from, h, l)
+		switch {
+		case fail == nil:
+			h.worked = l.last
+			return client, nil
+		case l.goesOn(fail):
+			continue
+		case !mayPass(fail) || time.Now().Add(pause).After(patience):
+			return nil, fail
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, time.Second)
+		case <-ctx.Done():
+			return nil, fail
+		}
+	}
+}
+
+// connect makes one connection to h, checks whose it is, and logs in.
+func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login) (*ssh.Client, *DialError) {
+	fail := &DialError{Host: r.mac, Addr: h.addr(), User: h.user, Try: h.try}
+	if h.jump {
+		fail.Jump = h.name
+	}
+	failed := func(stage Stage, err error) (*ssh.Client, *DialError) {
+		fail.Stage, fail.Err = stage, withCause(ctx, err)
 		return nil, fail
 	}
-	if fail.User == "" {
-		me, err := user.Current()
-		if err != nil {
-			return failed(StageAuth, fmt.Errorf("no user is set, and this process has none: %w", err))
-		}
-		// Windows answers DOMAIN\user.
-		fail.User = me.Username[strings.LastIndexByte(me.Username, '\\')+1:]
-	}
-	methods, done, err := authMethods(t)
-	defer done()
-	if err != nil {
-		return failed(StageAuth, err)
-	}
-	cfg := &ssh.ClientConfig{
-		User:           fail.User,
-		Auth:           methods,
-		BannerCallback: func(text string) error { fail.Banner += text; return nil },
-	}
-	if err := checkHostKey(t, cfg); err != nil {
+	cfg := &ssh.ClientConfig{User: h.user, AuthCallback: l.next, BannerCallback: l.banner}
+	if err := h.checkHostKey(cfg); err != nil {
 		return failed(StageHostKey, err)
 	}
-
-	conn, err := dialTCP(ctx, t.addr())
+	conn, stage, err := r.transport(ctx, from, h)
 	if err != nil {
-		var dns *net.DNSError
-		if errors.As(err, &dns) {
-			return failed(StageName, err)
-		}
-		return failed(StageTCP, err)
+		return failed(stage, err)
 	}
-	// The handshake knows no context: it ends when its connection does.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	// The handshake knows no context: it ends when its connection does, or the agent's, which may wait for somebody's consent.
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.Close()
+		l.close()
+	})
 	p := watch(conn, cfg)
-	sc, chans, reqs, err := ssh.NewClientConn(p, t.addr(), cfg)
+	sc, chans, reqs, err := ssh.NewClientConn(p, h.addr(), cfg)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
+	if err == nil {
+		return ssh.NewClient(sc, chans, reqs), nil
+	}
+	_ = conn.Close()
+	fail.Banner = l.said
+	if stage = p.stage(err); stage == StageAuth {
+		err = l.explain(err)
+	}
+	return failed(stage, err)
+}
+
+// transport is what SSH is spoken over. The stage is where it failed.
+func (r *route) transport(ctx context.Context, from *ssh.Client, h *hop) (net.Conn, Stage, error) {
+	if from != nil {
+		conn, err := from.DialContext(ctx, "tcp", h.addr())
+		if err != nil {
+			err = fmt.Errorf("from the jump host before it: %w", err)
+		}
+		return conn, StageTCP, err
+	}
+	if h.proxyCommand != "" {
+		text, err := expandTokens(h.proxyCommand, map[byte]string{'%': "%", 'h': h.host, 'n': h.name, 'p': h.port, 'r': h.user})
+		if err != nil {
+			return nil, StageConfig, err
+		}
+		conn, err := startCommand(text)
+		return conn, StageProxy, err
+	}
+	socks, err := socksServer(r.proxy, h.addr())
 	if err != nil {
-		_ = conn.Close()
-		return failed(p.stage(err), withCause(ctx, err))
+		return nil, StageConfig, err
 	}
-	return ssh.NewClient(sc, chans, reqs), nil
+	if socks != nil {
+		conn, err := dialSocks(ctx, socks, h.addr())
+		return conn, StageProxy, err
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, h.network, h.addr())
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return nil, StageName, err
+	}
+	return conn, StageTCP, err
 }
 
-// dialTCP tries again, briefly, when it is refused: launchd starts one sshd for each connection, and turns further ones
-// away while as many run as it allows (42).
-func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
-	var d net.Dialer
-	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		conn, err := d.DialContext(ctx, "tcp", addr)
-		if err == nil || !refused(err) || wait > time.Second {
-			return conn, err
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, err
-		}
+// mayPass reports whether the next connection may find what this one did not: nobody listened, or the server hung up before it had
+// shown its key.
+func mayPass(fail *DialError) bool {
+	if fail.Stage != StageTCP && fail.Stage != StageSSH {
+		return false
 	}
-}
-
-// refused reports whether nobody listened, or hung up at once. Windows has numbers of its own for that (WSAECONNREFUSED,
-// WSAECONNRESET), which no other system uses.
-func refused(err error) bool {
-	for _, number := range []syscall.Errno{syscall.ECONNREFUSED, syscall.ECONNRESET, 10061, 10054} {
-		if errors.Is(err, number) {
+	// Windows has numbers of its own for that (WSAECONNREFUSED, WSAECONNRESET), which no other system uses.
+	for _, passing := range []error{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.Errno(10061), syscall.Errno(10054), io.EOF} {
+		if errors.Is(fail.Err, passing) {
 			return true
 		}
 	}
@@ -129,6 +187,7 @@ func (p *progress) Read(b []byte) (int, error) {
 func (p *progress) stage(err error) Stage {
 	var refused *hostKeyError
 	var none *ssh.AlgorithmNegotiationError
+	var command *commandError
 	switch {
 	case errors.As(err, &refused), errors.As(err, &none) && none.What == "host key":
 		return StageHostKey
@@ -136,6 +195,8 @@ func (p *progress) stage(err error) Stage {
 		return StageAuth
 	case p.answered.Load():
 		return StageSSH
+	case errors.As(err, &command):
+		return StageProxy
 	default:
 		return StageTCP
 	}
@@ -159,8 +220,8 @@ func withCause(ctx context.Context, err error) error {
 
 // keepAlive closes client when it stops answering; without it a dead network would block a script for ever. It ends when
 // gone is closed.
-func keepAlive(client *ssh.Client, gone <-chan struct{}) {
-	tick := time.NewTicker(keepalive)
+func keepAlive(client *ssh.Client, every time.Duration, gone <-chan struct{}) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -168,7 +229,7 @@ func keepAlive(client *ssh.Client, gone <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		late := time.AfterFunc(2*keepalive, func() { _ = client.Close() })
+		late := time.AfterFunc(2*every, func() { _ = client.Close() })
 		// A server answers "no such request", which is as good as any other answer.
 		_, _, err := client.SendRequest("keepalive@openssh.com", true, nil)
 		late.Stop()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -94,7 +95,7 @@ func TestDialStage(t *testing.T) {
 		},
 		"other-host-key":   {unchanged, other, remote.StageHostKey, "has changed"},
 		"revoked-host-key": {unchanged, "", remote.StageHostKey, "revoked"},
-		"wrong-key":        {unchanged, known, remote.StageAuth, "unable to authenticate"},
+		"wrong-key":        {unchanged, known, remote.StageAuth, "nothing that is offered is accepted"},
 		"too-many-keys":    {server(func(c *ssh.ServerConfig) { c.MaxAuthTries = 1 }), known, remote.StageAuth, "too many authentication failures"},
 		"ends-at-login": {
 			func(c net.Conn) {
@@ -112,6 +113,7 @@ func TestDialStage(t *testing.T) {
 			address, port := serve(t, test.answer)
 			to := remote.Target{
 				Name: "mini", Address: address, Port: port, User: "admin", PrivateKey: string(pem.EncodeToMemory(block)), HostKey: test.hostKey,
+				ConfigFile: "none", ConnectTimeout: 2 * time.Second,
 			}
 			if test.hostKey == "" {
 				line := "@revoked * " + known + "\n" + knownhosts.Line([]string{"127.0.0.1"}, hostKey.PublicKey()) + "\n"

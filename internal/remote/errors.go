@@ -13,6 +13,8 @@ type Stage string
 
 // The stages of a connection, in order.
 const (
+	StageConfig  Stage = "ssh configuration" // it cannot be read, or says what is not supported
+	StageProxy   Stage = "proxy"             // the SOCKS server or the ProxyCommand
 	StageName    Stage = "name look-up"
 	StageTCP     Stage = "TCP connection"
 	StageSSH     Stage = "SSH handshake" // something answered, but not as an SSH server does, or in no way that both know
@@ -25,24 +27,33 @@ const (
 // DialError is a Mac that could not be reached. Nothing was sent to it, so nothing changed there.
 type DialError struct {
 	Host   string // the Mac's name
-	Addr   string // host:port that was dialled
-	User   string // who was to log in
+	Jump   string // the jump host that could not be reached; empty: it was the Mac itself
+	Addr   string // host:port of what could not be reached
+	User   string // who was to log in there
 	Stage  Stage
 	Banner string // what the server said before authentication; it may hold a reason or an URL to visit
+	Try    string // the command by which a person would try the same; may be empty
 	Err    error
 }
 
 func (e *DialError) Error() string {
+	if e.Jump != "" {
+		return fmt.Sprintf("%s: jump host %s (%s): %s: %v", e.Host, e.Jump, e.Addr, e.Stage, e.Err)
+	}
 	return fmt.Sprintf("%s (%s): %s: %v", e.Host, e.Addr, e.Stage, e.Err)
 }
 
 func (e *DialError) Unwrap() error { return e.Err }
 
+// ErrLocked is a Mac whose disk is locked: it was restarted, and FileVault waits for a password. Such a Mac answers SSH (macOS 26 and
+// later), and takes the password of a login for unlocking its disk, so none is sent.
+var ErrLocked = errors.New("its disk is locked")
+
 // UnknownHostKeyError is a host key that no known_hosts file knows.
 type UnknownHostKeyError struct {
 	Fingerprint string // SHA256:...
 	Line        string // the line for known_hosts that would accept it
-	File        string // the file where the user would add it; empty: HostKey was set
+	File        string // the file where the user would add it; empty: there is none
 }
 
 func (e *UnknownHostKeyError) Error() string {
@@ -52,7 +63,8 @@ func (e *UnknownHostKeyError) Error() string {
 // ChangedHostKeyError is a host key other than the one that is known: a reinstalled Mac, or somebody in between.
 type ChangedHostKeyError struct {
 	Fingerprint string   // of the key that the server showed
-	Known       []string // where another key is recorded, as file:line; empty: HostKey was set
+	Name        string   // what known_hosts files call the host
+	Known       []string // where other keys are recorded, as file:line; empty: HostKey was set
 }
 
 func (e *ChangedHostKeyError) Error() string {

@@ -17,6 +17,7 @@ type Host struct {
 	alone  chan struct{} // holds a token while somebody has the Mac, see Alone
 
 	// Owned by whoever holds the turn.
+	route    *route // nil: not known yet
 	shell    *shell // nil: not connected
 	failed   error  // why the last dial failed
 	failedAt time.Time
@@ -201,9 +202,16 @@ func (h *Host) connect(ctx context.Context) error {
 
 // open dials the Mac and starts a shell there.
 func (h *Host) open(ctx context.Context) (*shell, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.target.connectTimeout())
+	if h.route == nil {
+		r, err := findRoute(ctx, h.target)
+		if err != nil {
+			return nil, err
+		}
+		h.route = r
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.route.timeout)
 	defer cancel()
-	client, err := dial(ctx, h.target)
+	client, err := h.route.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +220,7 @@ func (h *Host) open(ctx context.Context) (*shell, error) {
 		_ = client.Close()
 		return nil, err
 	}
-	go keepAlive(client, s.gone)
+	go keepAlive(client, h.route.alive, s.gone)
 	return s, nil
 }
 

@@ -30,7 +30,7 @@ func target(t *testing.T, mac *macsim.Mac) remote.Target {
 	}
 	return remote.Target{
 		Name: "mini", Address: address, Port: n, User: "admin", PrivateKey: mac.ClientKey(),
-		HostKey: string(ssh.MarshalAuthorizedKey(mac.HostKey())),
+		HostKey: string(ssh.MarshalAuthorizedKey(mac.HostKey())), ConfigFile: "none",
 	}
 }
 

@@ -1,58 +1,53 @@
 package remote
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 
-	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
-	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// checkHostKey fills in cfg's host key callback and algorithms for t. No key is ever accepted that is not known already.
-func checkHostKey(t Target, cfg *ssh.ClientConfig) error {
-	if t.HostKey != "" {
-		return pinHostKey(t, cfg)
+// checkHostKey fills in cfg's host key callback and algorithms for h. No key is ever accepted that is not known already.
+func (h *hop) checkHostKey(cfg *ssh.ClientConfig) error {
+	if h.hostKey != "" {
+		return pinHostKey(h.hostKey, cfg)
 	}
-	files := t.KnownHosts
-	if files == nil {
-		files = defaultKnownHosts()
+	name := h.hostKeyAlias
+	if name == "" {
+		name = knownhosts.Normalize(h.addr())
 	}
-	var exist []string
-	for _, f := range files {
-		if _, err := os.Stat(f); err == nil {
-			exist = append(exist, f)
-		}
-	}
-	db, err := knownhosts.NewDB(exist...)
+	known, err := readKnownHosts(h.knownHosts, name)
 	if err != nil {
 		return fmt.Errorf("reading known hosts: %w", err)
 	}
-	// Ask for a key of a type that is known; otherwise the server may show another one of its keys, which is unknown.
-	cfg.HostKeyAlgorithms = db.HostKeyAlgorithms(t.addr())
-	known := db.HostKeyCallback()
-	cfg.HostKeyCallback = func(addr string, remote net.Addr, key ssh.PublicKey) error {
-		err := known(addr, remote, key)
-		var mismatch *xknownhosts.KeyError
+	otherPort := false
+	if len(known.keys)+len(known.authorities) == 0 && h.hostKeyAlias == "" && name != h.host {
+		// ssh also takes a key that is known for the host without a port.
+		if known, err = readKnownHosts(h.knownHosts, h.host); err != nil {
+			return fmt.Errorf("reading known hosts: %w", err)
+		}
+		otherPort = true
+	}
+	cfg.HostKeyAlgorithms = known.algorithms()
+	cfg.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
+		accepted, err := known.accept(key, cmp.Or(h.hostKeyAlias, h.host))
 		switch {
-		case !errors.As(err, &mismatch):
+		case accepted || err != nil:
 			return err
-		case len(mismatch.Want) == 0:
-			unknown := &UnknownHostKeyError{
-				Fingerprint: ssh.FingerprintSHA256(key),
-				Line:        knownhosts.Line([]string{t.addr()}, key),
-			}
-			if len(files) > 0 {
-				unknown.File = files[0]
+		case len(known.keys) == 0 || otherPort:
+			unknown := &UnknownHostKeyError{Fingerprint: ssh.FingerprintSHA256(key), Line: knownhosts.Line([]string{name}, key)}
+			if len(h.knownHosts) > 0 {
+				unknown.File = h.knownHosts[0]
 			}
 			return unknown
 		default:
-			changed := &ChangedHostKeyError{Fingerprint: ssh.FingerprintSHA256(key)}
-			for _, k := range mismatch.Want {
-				changed.Known = append(changed.Known, fmt.Sprintf("%s:%d", k.Filename, k.Line))
+			changed := &ChangedHostKeyError{Fingerprint: ssh.FingerprintSHA256(key), Name: name}
+			for _, k := range known.keys {
+				changed.Known = append(changed.Known, k.place())
 			}
 			return changed
 		}
@@ -60,12 +55,65 @@ func checkHostKey(t Target, cfg *ssh.ClientConfig) error {
 	return nil
 }
 
-// KnownHostsName is host:port as known_hosts files have it: without the port if that is 22, else [host]:port.
-func KnownHostsName(addr string) string { return knownhosts.Normalize(addr) }
+// accept reports whether key, or the certificate that it is, is known for the host. An error is a reason against it, known or not.
+func (known *knownHosts) accept(key ssh.PublicKey, host string) (bool, error) {
+	proofs := []ssh.PublicKey{key}
+	cert, certified := key.(*ssh.Certificate)
+	if certified {
+		proofs = []ssh.PublicKey{cert.Key, cert.SignatureKey}
+	}
+	for _, proof := range proofs {
+		if k, found := among(known.revoked, proof); found {
+			return false, fmt.Errorf("the host key is revoked: %s, in %s", ssh.FingerprintSHA256(proof), k.place())
+		}
+	}
+	if !certified {
+		_, found := among(known.keys, key)
+		return found, nil
+	}
+	if _, found := among(known.authorities, cert.SignatureKey); !found {
+		return false, fmt.Errorf("the host key is certified by another authority than is known: %s", ssh.FingerprintSHA256(cert.SignatureKey))
+	}
+	if cert.CertType != ssh.HostCert {
+		return false, fmt.Errorf("the certificate of the host key is one of a user: %s", cert.KeyId)
+	}
+	if err := new(ssh.CertChecker).CheckCert(host, cert); err != nil {
+		return false, fmt.Errorf("the certificate of the host key: %w", err)
+	}
+	return true, nil
+}
 
-// pinHostKey accepts t.HostKey and nothing else.
-func pinHostKey(t Target, cfg *ssh.ClientConfig) error {
-	want, _, _, _, err := ssh.ParseAuthorizedKey([]byte(t.HostKey))
+// algorithms are those that the server is to use, best first: a certificate where an authority is known for it, then the kinds of
+// keys that are known. All others follow, so that a server that has none of these shows what it has. Certificates without an authority are
+// not asked for, as they would hide the key.
+func (known *knownHosts) algorithms() []string {
+	rank := func(algorithm string) int {
+		kind := algorithm
+		if strings.HasPrefix(kind, "rsa-sha2-") {
+			kind = ssh.KeyAlgoRSA
+		}
+		switch {
+		case strings.Contains(algorithm, "-cert-"):
+			return 0
+		case slices.ContainsFunc(known.keys, func(k knownKey) bool { return k.Type() == kind }):
+			return 1
+		case kind == ssh.KeyAlgoED25519:
+			return 2
+		default:
+			return 3
+		}
+	}
+	all := ssh.SupportedAlgorithms().HostKeys
+	if len(known.authorities) == 0 {
+		all = slices.DeleteFunc(all, func(a string) bool { return rank(a) == 0 })
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	return all
+}
+
+// pinHostKey accepts the key that the text tells and nothing else.
+func pinHostKey(text string, cfg *ssh.ClientConfig) error {
+	want, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
 	if err != nil {
 		return fmt.Errorf("host_key is not a public key as in known_hosts (\"ssh-ed25519 AAAA...\"): %w", err)
 	}
@@ -81,12 +129,4 @@ func pinHostKey(t Target, cfg *ssh.ClientConfig) error {
 		return nil
 	}
 	return nil
-}
-
-func defaultKnownHosts() []string {
-	files := []string{"/etc/ssh/ssh_known_hosts"}
-	if home, err := os.UserHomeDir(); err == nil {
-		files = append([]string{filepath.Join(home, ".ssh", "known_hosts")}, files...)
-	}
-	return files
 }

@@ -6,35 +6,51 @@ import (
 	"time"
 )
 
-// Target says how to reach a Mac and how to become root there. Only Address is required.
+// Target says how to reach a Mac and how to become root there. Only Address is required: what is empty is as ssh's configuration
+// says, and what that does not say is as with ssh.
 type Target struct {
 	Name    string // what the user calls this Mac, for messages; empty: Address
-	Address string // host name or IP address, without a port
-	Port    int    // 0: 22
-	User    string // empty: the name of the user that runs this process
+	Address string // host name, IP address or a Host of ssh's configuration, without user and port
+	Port    int
+	User    string
 
-	// PrivateKey is the text of a private key in PEM form. When it is set, nothing else is offered but Password.
+	// ConfigFile is a file of ssh's configuration to be read instead of the user's and the system's; "none": none is.
+	ConfigFile string
+	// ProxyJump is the jump hosts on the way: [user@]host[:port], separated by commas; "none": none. What the Target says of keys,
+	// their passphrase, the agent and KnownHosts holds for them, too; all else is as ssh's configuration says of each.
+	ProxyJump string
+	// ProxyCommand is a command of the user's shell whose standard input and output lead to the SSH server, with %h, %p, %r and %n
+	// in it; "none": none. It takes the place of all jump hosts.
+	ProxyCommand string
+	// Proxy is a SOCKS server for the first connection that is made, socks5://[user:password@]host:port, which looks up the names;
+	// "none": none. Empty: what the environment variables ALL_PROXY and NO_PROXY say, unless there is a ProxyCommand.
+	Proxy string
+
+	// PrivateKey is the text of a private key in PEM form. When it is set, the Mac is offered nothing else but Password; jump hosts are
+	// offered it besides those of ssh's configuration.
 	PrivateKey string
-	// Passphrase decrypts PrivateKey, when that is encrypted.
+	// Certificate is the user certificate for PrivateKey, as in a file KEY-cert.pub; empty: there is none.
+	Certificate string
+	// Passphrase decrypts PrivateKey and the files of keys, when those are encrypted.
 	Passphrase string
-	// Agent is the socket of an SSH agent; empty: SSH_AUTH_SOCK. Without PrivateKey the agent's keys are offered,
-	// then the unencrypted ones among ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
+	// Agent is the socket of an SSH agent; "none": none is asked. Without PrivateKey the keys of the agent and of the files that ssh's
+	// configuration names are offered, or those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
 	Agent string
-	// Password answers the server's password or keyboard-interactive question. Empty: none is tried.
+	// Password answers the server's password or keyboard-interactive question, once. Empty: none is tried.
 	Password string
 
 	// HostKey is the one key that the server must show, as in authorized_keys ("ssh-ed25519 AAAA..."). Empty: the
 	// key must stand in one of KnownHosts.
 	HostKey string
-	// KnownHosts are files in OpenSSH's known_hosts format; one that does not exist counts as empty.
-	// nil: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
+	// KnownHosts are files in OpenSSH's known_hosts format; one that does not exist counts as empty. nil: those of ssh. A key that
+	// none has is never accepted, whatever StrictHostKeyChecking says.
 	KnownHosts []string
 
 	// SudoPassword is asked for where sudo does not work without one. It goes to sudo's stdin only. Empty: sudo must
 	// work without a password, unless User is root.
 	SudoPassword string
 
-	ConnectTimeout time.Duration // from the name look-up until the root shell answers; 0: 10 s
+	ConnectTimeout time.Duration // from the name look-up until the root shell answers; 0: ssh's ConnectTimeout, or 10 s
 	CommandTimeout time.Duration // one script; 0: 2 min
 
 	// ConfirmTimeout is within which time a new connection must confirm a change that could cut the Mac off, before the Mac

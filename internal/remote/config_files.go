@@ -1,0 +1,156 @@
+package remote
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/kevinburke/ssh_config"
+)
+
+// configFile is a file of ssh's configuration.
+type configFile struct {
+	path     string
+	includes string // the folder of files that it includes, unless they are given by their whole path
+}
+
+type configFiles []configFile
+
+// findConfig returns the files that ssh would read, in that order; one that does not exist says nothing. A client that keeps its
+// system-wide file elsewhere (Homebrew's) is asked about that file only if the user's says something, too.
+func findConfig(file string) (configFiles, error) {
+	if file == "none" {
+		return nil, nil
+	}
+	_, home, err := account()
+	if err != nil {
+		return nil, err
+	}
+	users := filepath.Join(home, ".ssh")
+	if file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return nil, err
+		}
+		return configFiles{{file, users}}, nil
+	}
+	system := "/etc/ssh"
+	if runtime.GOOS == "windows" {
+		system = filepath.Join(os.Getenv("ProgramData"), "ssh")
+	}
+	return configFiles{{filepath.Join(users, "config"), users}, {filepath.Join(system, "ssh_config"), system}}, nil
+}
+
+// say reports whether any line is what is looked for, in these files or those that they include.
+func (files configFiles) say(what func(keyword, value string) bool) (bool, error) {
+	for _, f := range files {
+		if said, err := f.says(what, 0); said || err != nil {
+			return said, err
+		}
+	}
+	return false, nil
+}
+
+func (f configFile) says(what func(keyword, value string) bool, depth int) (bool, error) {
+	const deepest = 16 // as in ssh
+	if depth > deepest {
+		return false, fmt.Errorf("%s: too many files include each other", f.path)
+	}
+	file, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		keyword, value := splitLine(lines.Text())
+		if keyword != "include" {
+			if what(keyword, value) {
+				return true, nil
+			}
+			continue
+		}
+		for name := range strings.FieldsSeq(strings.ReplaceAll(value, `"`, " ")) {
+			_, home, err := account()
+			if err != nil {
+				return false, err
+			}
+			if name = inHome(name, home); !filepath.IsAbs(name) {
+				name = filepath.Join(f.includes, name)
+			}
+			included, err := filepath.Glob(name)
+			if err != nil {
+				return false, fmt.Errorf("%s: %q: %w", f.path, name, err)
+			}
+			for _, path := range included {
+				if said, err := (configFile{path, f.includes}).says(what, depth+1); said || err != nil {
+					return said, err
+				}
+			}
+		}
+	}
+	return false, lines.Err()
+}
+
+// splitLine splits a line at the first blank or equals sign. Comments and empty lines have no keyword.
+func splitLine(line string) (keyword, value string) {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "#") {
+		return "", ""
+	}
+	end := strings.IndexAny(line, " \t=")
+	if end < 0 {
+		return strings.ToLower(line), ""
+	}
+	return strings.ToLower(line[:end]), strings.TrimLeft(line[end:], " \t=")
+}
+
+// options are what the files say about a host, as far as that can be told without an ssh program. The system-wide file comes with such
+// a program, and is left aside. The library takes some Match lines for others, so all of them are refused.
+func (files configFiles) options(host string) ([]option, error) {
+	files = files[:1]
+	var criterion string
+	match, err := files.say(func(keyword, value string) bool {
+		criterion = value
+		return keyword == "match" && !strings.EqualFold(value, "all")
+	})
+	if err != nil {
+		return nil, err
+	}
+	if match {
+		return nil, fmt.Errorf("%s says \"Match %s\", which only an ssh program understands, and none is installed here", files[0].path, criterion)
+	}
+	text, err := os.ReadFile(files[0].path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	config, err := ssh_config.DecodeBytes(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s, which no ssh program is installed here to read: %w", files[0].path, err)
+	}
+	var options []option
+	for _, keyword := range honored {
+		values, err := config.GetAll(host, keyword)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", files[0].path, err)
+		}
+		for _, value := range values {
+			value = strings.Trim(value, `"`)
+			if keyword == "hostname" {
+				if value, err = expandTokens(value, map[byte]string{'%': "%", 'h': host}); err != nil {
+					return nil, err
+				}
+			}
+			options = append(options, option{keyword, value})
+		}
+	}
+	return options, nil
+}

@@ -1,0 +1,18 @@
+//go:build !windows
+
+package remote
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// shellCommand is text as a command of the user's shell, in a session of its own, without a terminal.
+func shellCommand(ctx context.Context, text string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, cmp.Or(os.Getenv("SHELL"), "/bin/sh"), "-c", "exec "+text)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
