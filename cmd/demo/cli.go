@@ -81,13 +81,9 @@ func (c *cli) set(ctx context.Context, f *fleet) error {
 	if err := os.CopyFS(filepath.Join(c.dir, "work"), os.DirFS(example)); err != nil {
 		return err
 	}
-	variables, err := json.Marshal(f.variables())
-	if err != nil {
-		return err
-	}
 	config := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", filepath.Join(c.dir, "mirror"))
 	for name, content := range map[string][]byte{
-		"cli.tfrc": []byte(config), "key": f.key, "work/fleet.auto.tfvars.json": variables,
+		"cli.tfrc": []byte(config), "key": f.key,
 	} {
 		if err := os.WriteFile(filepath.Join(c.dir, name), content, 0o600); err != nil {
 			return err
@@ -103,6 +99,34 @@ func (c *cli) set(ctx context.Context, f *fleet) error {
 		c.env = append(c.env, "TF_CLI_ARGS=-no-color") // terraform does not look whether it is on a terminal
 	}
 	return nil
+}
+
+// manage makes these Macs the ones that the configuration is for.
+func (c *cli) manage(f *fleet, names ...string) error {
+	variables, err := json.Marshal(f.variables(names...))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(c.dir, "work", "fleet.auto.tfvars.json"), variables, 0o600)
+}
+
+// rewrite replaces texts in the configuration, each of which has to be there, and shows the lines that come of it.
+func (c *cli) rewrite(replacements ...string) error {
+	file := filepath.Join(c.dir, "work", "main.tf")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	after := string(text)
+	for i := 0; i < len(replacements); i += 2 {
+		if !strings.Contains(after, replacements[i]) {
+			return fmt.Errorf("%s does not have %q", file, replacements[i])
+		}
+		after = strings.Replace(after, replacements[i], replacements[i+1], 1)
+	}
+	typed("", "vi main.tf")
+	fmt.Print(difference(string(text), after))
+	return os.WriteFile(file, []byte(after), 0o600)
 }
 
 func exe() string {
@@ -128,6 +152,18 @@ func (c *cli) brief(ctx context.Context, status int, word string, args ...string
 			fmt.Print(line)
 		}
 	}
+	return err
+}
+
+// fails runs the CLI, which must fail, and shows its errors.
+func (c *cli) fails(ctx context.Context, args ...string) error {
+	var out strings.Builder
+	err := c.expect(ctx, failure, &out, args...)
+	said := out.String()
+	if i := strings.Index(said, "Error:"); i >= 0 && err == nil {
+		said = "\n" + said[strings.LastIndexByte(said[:i], '\n')+1:]
+	}
+	fmt.Print(said)
 	return err
 }
 
@@ -158,6 +194,7 @@ func (c *cli) command(ctx context.Context, args ...string) *exec.Cmd {
 // The exit statuses of plan -detailed-exitcode.
 const (
 	noChanges = 0
+	failure   = 1
 	changes   = 2
 )
 

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -22,6 +23,12 @@ type fleet struct {
 	macs  map[string]*macsim.Mac
 	key   []byte // the private key that logs in to all of them
 }
+
+// speed is how many times faster than ours the Macs' clocks run.
+const speed = 10
+
+// relay is a relay of Tailscale's, which the Macs' tunnels lead over.
+var relay = netip.MustParseAddrPort("199.38.181.104:443")
 
 func newFleet(names ...string) (*fleet, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -39,15 +46,18 @@ func newFleet(names ...string) (*fleet, error) {
 	fmt.Println()
 	f := &fleet{names: names, macs: map[string]*macsim.Mac{}, key: pem.EncodeToMemory(block)}
 	for i, name := range names {
-		tailscale := netip.AddrFrom4([4]byte{100, 64, 0, byte(11 + i)})
+		public, tailscale := netip.AddrFrom4([4]byte{203, 0, 113, byte(11 + i)}), netip.AddrFrom4([4]byte{100, 64, 0, byte(11 + i)})
 		mac, err := macsim.New(macsim.Mac{
 			Hostname:       name,
 			AuthorizedKeys: []ssh.PublicKey{authorized},
 			Interfaces: []macsim.Interface{
 				{Name: "lo0", Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}},
-				{Name: "en0", Addrs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(11 + i)}), 24)}},
-				{Name: "utun4", Addrs: []netip.Prefix{netip.PrefixFrom(tailscale, 32)}},
+				{Name: "en0", Addrs: []netip.Prefix{netip.PrefixFrom(public, 24)}},
+				{Name: "utun4", Addrs: []netip.Prefix{netip.PrefixFrom(tailscale, 32)}, Over: &macsim.Carrier{
+					Interface: "en0", TCP: true, Local: netip.AddrPortFrom(public, 49152), Remote: relay,
+				}},
 			},
+			Second: time.Second / speed,
 			Client: netip.AddrPortFrom(netip.MustParseAddr("100.64.0.2"), 50000),
 			Server: netip.AddrPortFrom(tailscale, 22),
 		})
@@ -59,7 +69,7 @@ func newFleet(names ...string) (*fleet, error) {
 			f.close()
 			return nil, fmt.Errorf("%s does not start: %w", name, err)
 		}
-		fmt.Printf("  %s   macOS 15.6   en0 203.0.113.%d   Tailscale %s   SSH at %s\n", name, 11+i, tailscale, mac.Addr())
+		fmt.Printf("  %s   macOS 15.6   en0 %s   Tailscale %s   SSH at %s\n", name, public, tailscale, mac.Addr())
 	}
 	return f, nil
 }
@@ -138,10 +148,11 @@ func difference(before, after string) string {
 	return b.String()
 }
 
-// variables are the Macs as examples/tailscale-only wants them.
-func (f *fleet) variables() map[string]any {
+// variables are Macs as examples/tailscale-only wants them.
+func (f *fleet) variables(names ...string) map[string]any {
 	hosts := map[string]any{}
-	for name, mac := range f.macs {
+	for _, name := range names {
+		mac := f.macs[name]
 		address, port, _ := net.SplitHostPort(mac.Addr())
 		number, _ := strconv.Atoi(port)
 		hosts[name] = map[string]any{

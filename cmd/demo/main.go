@@ -21,7 +21,7 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
-	passed("in %.0f s: three Macs set up, two drifts shown and repaired, a reboot survived, no trace left", time.Since(start).Seconds())
+	passed("in %.0f s: a lock-out foreseen, and undone by the Mac, three Macs set up, two drifts shown and repaired, a reboot survived, no trace left", time.Since(start).Seconds())
 }
 
 const (
@@ -46,12 +46,19 @@ func demo(ctx context.Context) error {
 	}
 	asFound := fleet.snapshots()
 
-	chapter("One configuration for all of them", "The provider is built from this checkout; the configuration is examples/tailscale-only.")
 	tf, err := newCLI(ctx, fleet)
 	if err != nil {
 		return err
 	}
 	defer tf.close()
+	if err := tf.firstTry(ctx, fleet); err != nil {
+		return err
+	}
+
+	chapter("One configuration for all of them", "The configuration is examples/tailscale-only, as it stands.")
+	if err := tf.manage(fleet, fleet.names...); err != nil {
+		return err
+	}
 	if err := tf.create(ctx); err != nil {
 		return err
 	}
@@ -120,11 +127,47 @@ func demo(ctx context.Context) error {
 	return nil
 }
 
-// create applies the configuration to Macs that know nothing of it yet. What it plans is three times the same, and not shown.
-func (c *cli) create(ctx context.Context) error {
+// firstTry has rules that forget to let answers back in. Mac and provider both notice, before and after.
+func (c *cli) firstTry(ctx context.Context, f *fleet) error {
+	const passOut = "\n    pass out on en0 all keep state\n"
+	chapter("The first try", "The provider is built from this checkout. Its first configuration, for mini-01 alone, forgets one line: the answers to what\n"+
+		"the Mac asks for have to come back in. Without it Tailscale loses its relay, and with it goes SSH.")
+	if err := c.manage(f, "mini-01"); err != nil {
+		return err
+	}
 	if err := c.brief(ctx, 0, "Installed", "init"); err != nil {
 		return err
 	}
+	if err := c.rewrite(passOut, "\n"); err != nil {
+		return err
+	}
+	if err := c.fails(ctx, "plan"); err != nil {
+		return err
+	}
+
+	chapter("The first try, by force", "Who knows better may say so. Then pf is enabled, SSH to the Mac dies, and nobody has to walk there.\n"+
+		"(The Macs' clocks run ten times faster than yours.)")
+	if err := c.rewrite(
+		`name  = "tailscale-only"`, `name  = "tailscale-only"`+"\n  allow_lockout = true",
+		"  depends_on = [macos_pf_anchor.tailscale_only]", "  allow_lockout = true\n  depends_on = [macos_pf_anchor.tailscale_only]",
+	); err != nil {
+		return err
+	}
+	if err := c.fails(ctx, "apply", "-auto-approve", "-compact-warnings"); err != nil {
+		return err
+	}
+	if err := f.byHand(ctx, "mini-01", "pfctl -q -s info | head -1"); err != nil {
+		return err
+	}
+	if err := f.reach(f.names...); err != nil {
+		return err
+	}
+	return c.rewrite("\n  allow_lockout = true", "", "\n  allow_lockout = true", "", "decides.\n\n    # What the Mac starts itself may go out, and the answers may come back.\n",
+		"decides.\n\n    # What the Mac starts itself may go out, and the answers may come back."+passOut)
+}
+
+// create applies the configuration to Macs that know nothing of it yet. What it plans is three times the same, and not shown.
+func (c *cli) create(ctx context.Context) error {
 	if err := c.brief(ctx, changes, "Plan:", "plan", "-detailed-exitcode", "-out=create.tfplan"); err != nil {
 		return err
 	}

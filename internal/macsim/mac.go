@@ -54,6 +54,7 @@ type Interface struct {
 	Name  string
 	Addrs []netip.Prefix
 	Peer  netip.Addr // the far end of a tunnel; if zero, its own address, as Tailscale's has it
+	Over  *Carrier   // what carries a tunnel's packets; if nil, pf cannot cut it there
 }
 
 // Sudo is what sudo asks of the user.

@@ -34,6 +34,9 @@ func (m *Mac) Reaches(iface string, from, to netip.Addr, proto string, port uint
 		return false
 	}
 	host := m.pfHost()
+	if over := m.over(iface); over != nil && !(over.carries(&m.pf, host, pf.In) && over.carries(&m.pf, host, pf.Out)) {
+		return false
+	}
 	got, fate := m.pf.ask(host, in)
 	if fate != passed {
 		return false

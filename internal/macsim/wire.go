@@ -52,7 +52,8 @@ type wire struct {
 	raw      *cable
 	pf       *pfState
 	host     *pf.Host
-	iface    string // "" if pf is not asked.
+	iface    string   // "" if pf is not asked.
+	over     *Carrier // Of a tunnel; nil if pf is not asked about that.
 
 	// The ends that it stands for, on the wire and as sshd knows them, which are others when pf translates.
 	client, server, inside, outside netip.AddrPort
@@ -95,7 +96,7 @@ func (m *Mac) newWire(raw net.Conn, d *door) *wire {
 	if w.iface == "" {
 		return w
 	}
-	w.host = m.pfHost()
+	w.host, w.over = m.pfHost(), m.over(d.iface)
 	return w
 }
 
@@ -115,6 +116,9 @@ func (w *wire) packet(dir pf.Direction, flags uint8) fate {
 		return dropped
 	case w.iface == "":
 		return passed
+	}
+	if w.over != nil && !w.over.carries(w.pf, w.host, dir) {
+		return dropped
 	}
 	p := pf.Packet{Direction: dir, Interface: w.iface, Proto: 6, Src: w.client, Dst: w.server, Flags: flags}
 	if dir == pf.Out {
