@@ -25,6 +25,7 @@ type process struct {
 	session *session    // the SSH session that it came over; nil for none
 	task    *task       // what signals to this very process reach; nil if none can
 	parent  *task       // the shell that started it; nil for none
+	outlets *outlets    // what Stdout and Stderr are; nil before it is started
 }
 
 // commands are the programs of the Mac, by absolute path. A name without a slash is looked up along PATH among these

@@ -69,7 +69,7 @@ var (
 )
 
 // pfctl controls pf. What it does not model (queues, -g, -i, -m, -p, -r, -z, timeouts and limits) it refuses with its usage.
-func pfctl(ctx context.Context, m *Mac, p *process) int {
+func pfctl(_ context.Context, m *Mac, p *process) int {
 	// Once pf is locked nothing is written before it is unlocked again, since the reader may be another pfctl. stdout comes after
 	// stderr, as from every program that does not write to a terminal.
 	var stdout, stderr bytes.Buffer
@@ -88,7 +88,7 @@ func pfctl(ctx context.Context, m *Mac, p *process) int {
 	if err == nil {
 		err = r.open()
 	}
-	if _, gone := stderr.WriteTo(p.Stderr); gone != nil && ctx.Err() != nil {
+	if _, gone := stderr.WriteTo(p.Stderr); gone != nil && p.outlets.broke.Load() {
 		return 1 // What pfctl says before it does anything was its last word: SIGPIPE.
 	}
 	if err == nil {

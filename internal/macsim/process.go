@@ -212,12 +212,10 @@ func (m *Mac) start(ctx context.Context, path string, p *process) int {
 
 // execute runs a program until it ends, by SIGPIPE if need be.
 func (m *Mac) execute(ctx context.Context, path string, p *process) int {
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	piped := &outlets{p: p, end: end}
-	p.Stdout, p.Stderr = piped.to(p.Stdout), piped.to(p.Stderr)
+	p.outlets = &outlets{p: p}
+	p.Stdout, p.Stderr = p.outlets.to(p.Stdout), p.outlets.to(p.Stderr)
 	status := m.run(ctx, path, p)
-	if piped.broke.Load() {
+	if p.outlets.broke.Load() {
 		return 128 + sigPIPE
 	}
 	return status
@@ -276,11 +274,11 @@ func interruptRead(ctx context.Context, r io.Reader) (stop func()) {
 	}
 }
 
-// outlets are stdout and stderr of a program. Writing where nobody reads any more ends it, by SIGPIPE, unless it ignores that.
+// outlets are stdout and stderr of a program. Writing where nobody reads any more ends it, by SIGPIPE, unless it ignores that. It goes on
+// until it returns, but for what it does after that it has to look.
 type outlets struct {
 	p     *process
-	end   func()
-	broke atomic.Bool
+	broke atomic.Bool // SIGPIPE
 }
 
 type outlet struct {
@@ -302,7 +300,6 @@ func (o *outlet) Write(b []byte) (int, error) {
 	n, err := o.Writer.Write(b)
 	if broken(err) && !slices.Contains(o.of.p.ignored(), sigPIPE) {
 		o.of.broke.Store(true)
-		o.of.end()
 	}
 	return n, err
 }

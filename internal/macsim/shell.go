@@ -71,8 +71,7 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 		s.task = new(task)
 	}
 	p.Stdout, p.Stderr = bare(p.Stdout), bare(p.Stderr) // Its builtins know SIGPIPE themselves.
-	running, stop := context.WithCancel(ctx)
-	defer stop()
+	running, stop := context.WithCancel(ctx) // Not to be stopped at the end: what it left in the background goes on.
 	s.task.become(p.ignored(), stop)
 	arg0, script := p.Args[0], ""
 	switch {
@@ -104,7 +103,6 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 	if err != nil {
 		return p.errorf("%v", err)
 	}
-	defer stop()
 	s.stdin = stdin
 	if err := s.newRunner(arg0, append(append(opts, "--"), args...)); err != nil {
 		p.errorf("%v", err)

@@ -234,3 +234,16 @@ func TestClientGone(t *testing.T) {
 		})
 	}
 }
+
+// What a script leaves in the background goes on when the script and its connection have ended.
+func TestBackground(t *testing.T) {
+	m := Start(t, Mac{})
+	c := dial(t, m)
+	const command = `sudo sh -c '(until [ -e /tmp/gone ]; do sleep 0.01; done; /usr/bin/touch /tmp/done) </dev/null >/dev/null 2>&1 &'`
+	if got := over(t, c, command, ""); got != (result{}) {
+		t.Errorf("%+v", got)
+	}
+	_ = c.Close()
+	byHand(t, m, "touch /tmp/gone")
+	waitFor(t, m, "/tmp/done")
+}
