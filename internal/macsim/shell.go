@@ -71,8 +71,8 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 		s.task = new(task)
 	}
 	p.Stdout, p.Stderr = bare(p.Stdout), bare(p.Stderr) // Its builtins know SIGPIPE themselves.
-	running, stop := context.WithCancel(ctx) // Not to be stopped at the end: what it left in the background goes on.
-	s.task.become(p.ignored(), stop)
+	running, end := context.WithCancel(ctx) // Not to be ended with the script: what it left in the background goes on.
+	s.task.become(p.ignored(), end)
 	arg0, script := p.Args[0], ""
 	switch {
 	case command && len(args) == 0:
@@ -103,6 +103,7 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 	if err != nil {
 		return p.errorf("%v", err)
 	}
+	defer stop()
 	s.stdin = stdin
 	if err := s.newRunner(arg0, append(append(opts, "--"), args...)); err != nil {
 		p.errorf("%v", err)
