@@ -21,8 +21,9 @@
 // Mac can lose its network ([Mac.Unplug]), sleep ([Mac.Sleep]) and be restarted ([Mac.Reboot]) at any moment; [Mac.Watch] is the lever to
 // do so at each step of something.
 //
-// The SSH server has sshd's limits and manners: the login shell runs the command, ten sessions a connection, no variables
-// but LANG and LC_*, a refused keepalive. A session with a terminal is a line editor and a cooked terminal.
+// The SSH server has sshd's limits and manners: the login shell runs the command, ten sessions a connection, no variables but LANG and
+// LC_*, a refused keepalive. A session with a terminal is a line editor and a cooked terminal. With Mac.TailscaleSSH it is Tailscale's,
+// with its ways.
 //
 // pf acts on SSH connections that stand for something (Mac.Client and Server, [Mac.ListenFor]): packets that come in on the
 // interface with the Mac's address, and their answers. While it is enabled each is asked about, in both directions: those of the

@@ -36,6 +36,9 @@ type Mac struct {
 	// Client and Server are the ends of the SSH connections that come to where Listen listens, as the Mac sees them; if zero, the
 	// real ones. See ListenFor.
 	Client, Server netip.AddrPort
+	// TailscaleSSH makes tailscaled, not sshd, answer where Server is of Tailscale's addresses, or zero: as that does on a Mac with the
+	// open-source tailscaled after "tailscale set --ssh". See tailscale.go.
+	TailscaleSSH bool
 
 	Shell  string // the login shell: zsh, bash, fish or tcsh, which differ only in what they say of failures; "zsh" if empty
 	Noise  string // what the login shell's rc files print on stdout before the command runs

@@ -20,6 +20,9 @@ type session struct {
 	tty     *tty // nil without a pty
 	input   *input
 	work    sync.WaitGroup
+
+	mu    sync.Mutex
+	tasks map[*task]bool // the shells that it runs
 }
 
 // cut breaks the connection. A nil session has none.
@@ -39,7 +42,7 @@ func (s *session) kill() {
 
 // session serves one channel until it is closed.
 func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) {
-	s := &session{conn: c, channel: channel, env: environ{}}
+	s := &session{conn: c, channel: channel, env: environ{}, tasks: map[*task]bool{}}
 	// What a session left in the background goes on after it, so its context ends with the Mac only.
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
 	started := false
@@ -84,12 +87,18 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 		}
 		after() // not before the reply, which would come too late on a channel that is closed
 	}
+	if c.wire.tailscale {
+		s.hangUp()
+	}
 	s.work.Wait()
 }
 
 // run runs the login shell and closes the channel.
 func (s *session) run(interactive bool, command string) {
 	status, ok := s.shell(interactive, command)
+	if s.conn.wire.tailscale {
+		status, ok = 0, true
+	}
 	if ok {
 		// Before the end of the output: a client that has seen that, and has nothing more to send, may close the channel at once.
 		_, _ = s.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
@@ -111,6 +120,9 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 		p.environ[k] = v
 	}
 	s.addresses(p.environ)
+	if s.conn.wire.tailscale {
+		p.loggedIn()
+	}
 	p.Stdout, p.Stderr = pipe{s.channel, s.conn.wire}, pipe{s.channel.Stderr(), s.conn.wire}
 	if s.tty != nil {
 		p.Stdout, p.Stderr = s.tty, s.tty

@@ -71,6 +71,8 @@ func shell(ctx context.Context, m *Mac, p *process) int {
 		s.task = new(task)
 	}
 	p.Stdout, p.Stderr = bare(p.Stdout), bare(p.Stderr) // Its builtins know SIGPIPE themselves.
+	ctx = p.session.detached(ctx)
+	defer p.session.note(s.task)()
 	running, end := context.WithCancel(ctx) // Not to be ended with the script: what it left in the background goes on.
 	s.task.become(p.ignored(), end)
 	arg0, script := p.Args[0], ""

@@ -181,7 +181,11 @@ func (m *Mac) serve(ctx context.Context, w *wire) {
 		w.cut()
 		return
 	}
-	sc, channels, requests, err := ssh.NewServerConn(w, m.sshConfig())
+	config := m.sshConfig()
+	if w.tailscale {
+		config = m.tailscaleConfig()
+	}
+	sc, channels, requests, err := ssh.NewServerConn(w, config)
 	if err != nil {
 		return
 	}

@@ -359,7 +359,7 @@ func nohup(ctx context.Context, m *Mac, p *process) int {
 	}
 	c := p.child(p.Args[1:]...)
 	c.ignore(sigHUP)
-	return m.runChild(ctx, p, c)
+	return m.runChild(p.session.detached(ctx), p, c)
 }
 
 // basename is dirname as well.

@@ -15,11 +15,12 @@ type door struct {
 	listener       net.Listener   // Closed while connections are refused.
 	client, server netip.AddrPort // As ListenFor has them, for the next connection.
 	iface          string         // That server is an address of; "" when server is the real end, and pf is not asked.
+	tailscale      bool           // Tailscale's SSH server answers, and pf is not asked.
 }
 
 // newDoor checks the ends that its connections are to stand for.
 func (m *Mac) newDoor(client, server netip.AddrPort) (*door, error) {
-	d := &door{client: client, server: server}
+	d := &door{client: client, server: server, tailscale: m.TailscaleSSH && tailnet(server)}
 	if !server.IsValid() {
 		return d, nil
 	}
@@ -48,12 +49,13 @@ func (m *Mac) newDoor(client, server netip.AddrPort) (*door, error) {
 // the first thing it waits for (the server's version). How long the two sides would try is not modelled: they never give up. Nor are
 // acknowledgements, so data gets through to one side while pf blocks all that the other sends.
 type wire struct {
-	net.Conn // To the client, as far away as Mac.Latency says.
-	raw      *cable
-	pf       *pfState
-	host     *pf.Host
-	iface    string   // "" if pf is not asked.
-	over     *Carrier // Of a tunnel; nil if pf is not asked about that.
+	net.Conn  // To the client, as far away as Mac.Latency says.
+	raw       *cable
+	tailscale bool // As the door has it.
+	pf        *pfState
+	host      *pf.Host
+	iface     string   // "" if pf is not asked.
+	over      *Carrier // Of a tunnel; nil if pf is not asked about that.
 
 	// The ends that it stands for, on the wire and as sshd knows them, which are others when pf translates.
 	client, server, inside, outside netip.AddrPort
@@ -74,7 +76,7 @@ const fullSocket = 128 << 10
 
 func (m *Mac) newWire(raw net.Conn, d *door) *wire {
 	w := &wire{
-		raw: &cable{raw, &m.line}, pf: &m.pf, iface: d.iface, client: d.client, server: d.server,
+		raw: &cable{raw, &m.line}, tailscale: d.tailscale, pf: &m.pf, iface: d.iface, client: d.client, server: d.server,
 		cutOff: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if !w.client.IsValid() {
@@ -93,9 +95,6 @@ func (m *Mac) newWire(raw net.Conn, d *door) *wire {
 	}
 	w.outside, w.inside = w.client, w.server
 	w.Conn = delayed(w.raw, m.Latency) // Also without a latency, since it notices that the client has left.
-	if w.iface == "" {
-		return w
-	}
 	w.host, w.over = m.pfHost(), m.over(d.iface)
 	return w
 }
@@ -111,14 +110,14 @@ func realEnd(a net.Addr) netip.AddrPort {
 
 // packet sends a packet and says what pf did with it. What pf answers to packets of sshd reaches nobody.
 func (w *wire) packet(dir pf.Direction, flags uint8) fate {
-	switch {
-	case w.raw.line.silent():
+	if w.raw.line.silent() {
 		return dropped
-	case w.iface == "":
-		return passed
 	}
 	if w.over != nil && !w.over.carries(w.pf, w.host, dir) {
 		return dropped
+	}
+	if w.iface == "" || w.tailscale {
+		return passed
 	}
 	p := pf.Packet{Direction: dir, Interface: w.iface, Proto: 6, Src: w.client, Dst: w.server, Flags: flags}
 	if dir == pf.Out {
