@@ -1,0 +1,305 @@
+package remote_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// agentWith starts an agent that holds these files' keys, at a socket in a folder with a blank in its name.
+func agentWith(t *testing.T, files ...string) (socket string) {
+	t.Helper()
+	ring := agent.NewKeyring()
+	for _, file := range files {
+		private, err := ssh.ParseRawPrivateKey([]byte(read(t, file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ring.Add(agent.AddedKey{PrivateKey: private}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A socket's path must be short (104 bytes on a Mac), and t.TempDir's is not.
+	folder, err := os.MkdirTemp("", "agent of")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	socket = filepath.Join(folder, "a socket")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _ = agent.ServeAgent(ring, conn) }()
+		}
+	}()
+	return socket
+}
+
+// manyKeys makes keys that may not log in.
+func manyKeys(t *testing.T, n int) (files []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range n {
+		files = append(files, filepath.Join(dir, fmt.Sprint("key", i)))
+		newKey(t, files[i], "ed25519", "")
+	}
+	return files
+}
+
+// certificate has the authority certify a key, and writes that to a file.
+func certificate(t *testing.T, authority ssh.Signer, key ssh.PublicKey, file string, change func(*ssh.Certificate)) {
+	t.Helper()
+	c := &ssh.Certificate{Key: key, KeyId: "test", ValidAfter: uint64(time.Now().Add(-time.Hour).Unix()), ValidBefore: uint64(time.Now().Add(time.Hour).Unix())}
+	change(c)
+	if err := c.SignCert(rand.Reader, authority); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, string(ssh.MarshalAuthorizedKey(c)))
+}
+
+// Every way in which people's keys may log in.
+func TestSSHD_auth(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	authorityFile := filepath.Join(t.TempDir(), "authority")
+	authority := newKey(t, authorityFile, "ecdsa", "")
+	asUser := func(s *server) func(*ssh.Certificate) {
+		return func(c *ssh.Certificate) { c.CertType, c.ValidPrincipals = ssh.UserCert, []string{s.user} }
+	}
+	for name, test := range map[string]struct {
+		options     []string                           // of sshd
+		prepare     func(*testing.T, *server) []string // options of ssh
+		change      func(*testing.T, *server, *remote.Target)
+		connections int32
+		refused     int // keys
+	}{
+		"agent": {
+			prepare: func(t *testing.T, s *server) []string {
+				socket := agentWith(t, s.client)
+				s.client = "none"
+				return []string{"IdentityAgent \"" + socket + "\""}
+			},
+			connections: 1,
+		},
+		"agent-of-the-provider": {
+			prepare: func(t *testing.T, s *server) []string { return []string{"IdentityFile /nowhere"} },
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				to.Agent = agentWith(t, s.client)
+			},
+			connections: 1,
+		},
+		// The server ends a connection at the sixth key.
+		"agent-with-many-keys": {
+			prepare: func(t *testing.T, s *server) []string {
+				socket := agentWith(t, append(manyKeys(t, 11), s.client)...)
+				s.client = "none"
+				return []string{"IdentityAgent \"" + socket + "\""}
+			},
+			connections: 3, refused: 11,
+		},
+		"server-that-takes-two-tries": {
+			options: []string{"MaxAuthTries 2"},
+			prepare: func(t *testing.T, s *server) []string {
+				socket := agentWith(t, append(manyKeys(t, 3), s.client)...)
+				s.client = "none"
+				return []string{"IdentityAgent \"" + socket + "\""}
+			},
+			connections: 2, refused: 3,
+		},
+		// As 1Password has it: the file is a public key, and the agent holds many.
+		"public-key-says-which": {
+			prepare: func(t *testing.T, s *server) []string {
+				socket := agentWith(t, append(manyKeys(t, 9), s.client)...)
+				s.client += ".pub"
+				return []string{"IdentityAgent \"" + socket + "\"", "IdentitiesOnly yes"}
+			},
+			connections: 1,
+		},
+		"file-before-agent": {
+			prepare: func(t *testing.T, _ *server) []string {
+				return []string{"IdentityAgent \"" + agentWith(t, manyKeys(t, 9)...) + "\""}
+			},
+			connections: 1,
+		},
+		"encrypted-file": {
+			prepare:     func(t *testing.T, s *server) []string { encrypt(t, s); return nil },
+			change:      func(_ *testing.T, _ *server, to *remote.Target) { to.Passphrase = "open sesame" },
+			connections: 1,
+		},
+		"encrypted-file-of-the-agent": {
+			prepare: func(t *testing.T, s *server) []string {
+				socket := agentWith(t, append(manyKeys(t, 2), s.client)...)
+				encrypt(t, s)
+				return []string{"IdentityAgent \"" + socket + "\""}
+			},
+			connections: 1,
+		},
+		"certificate-file": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub", "AuthorizedPrincipalsFile none"},
+			prepare: func(t *testing.T, s *server) []string {
+				k := newKey(t, filepath.Join(s.dir, "mine"), "ed25519", "")
+				s.client = filepath.Join(s.dir, "mine")
+				certificate(t, authority, k.PublicKey(), filepath.Join(s.dir, "certified"), asUser(s))
+				return []string{"CertificateFile " + filepath.Join(s.dir, "certified")}
+			},
+			connections: 1,
+		},
+		"certificate-beside-the-key": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(t *testing.T, s *server) []string {
+				k := newKey(t, filepath.Join(s.dir, "mine"), "ecdsa", "")
+				s.client = filepath.Join(s.dir, "mine")
+				certificate(t, authority, k.PublicKey(), s.client+"-cert.pub", asUser(s))
+				return nil
+			},
+			connections: 1,
+		},
+		"certificate-for-a-key-of-the-agent": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(t *testing.T, s *server) []string {
+				keys := manyKeys(t, 7)
+				k, err := ssh.ParsePrivateKey([]byte(read(t, keys[6])))
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.client = "none"
+				certificate(t, authority, k.PublicKey(), filepath.Join(s.dir, "certified"), asUser(s))
+				return []string{"IdentityAgent \"" + agentWith(t, keys...) + "\"", "CertificateFile " + filepath.Join(s.dir, "certified")}
+			},
+			connections: 1,
+		},
+		"certificate-of-the-provider": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(*testing.T, *server) []string { return nil },
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				k := newKey(t, filepath.Join(s.dir, "mine"), "ed25519", "")
+				to.PrivateKey = read(t, filepath.Join(s.dir, "mine"))
+				certificate(t, authority, k.PublicKey(), filepath.Join(s.dir, "certified"), asUser(s))
+				to.Certificate = read(t, filepath.Join(s.dir, "certified"))
+			},
+			connections: 1,
+		},
+		"expired-certificate-aside": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(t *testing.T, s *server) []string {
+				k, err := ssh.ParsePrivateKey([]byte(read(t, s.client)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				certificate(t, authority, k.PublicKey(), s.client+"-cert.pub", func(c *ssh.Certificate) {
+					asUser(s)(c)
+					c.ValidBefore = uint64(time.Now().Add(-time.Minute).Unix())
+				})
+				return nil
+			},
+			connections: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := sshd(t, mac, test.options...)
+			to := configured(t, s.config(t, "mini", test.prepare(t, s)...))
+			if test.change != nil {
+				test.change(t, s, &to)
+			}
+			if err := hello(t, to); err != nil {
+				t.Error(err)
+			}
+			if n := s.connections.Load(); n != test.connections {
+				t.Errorf("%d connections, want %d", n, test.connections)
+			}
+			if n := s.logged("Failed publickey"); n != test.refused {
+				t.Errorf("%d keys refused, want %d", n, test.refused)
+			}
+		})
+	}
+}
+
+// encrypt replaces the key that may log in by one that is encrypted.
+func encrypt(t *testing.T, s *server) {
+	t.Helper()
+	private, err := ssh.ParseRawPrivateKey([]byte(read(t, s.client)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeKey(t, s.client, private, "open sesame")
+}
+
+// What was accepted once is offered first from then on.
+func TestSSHD_authRemembers(t *testing.T) {
+	t.Parallel()
+	s := sshd(t, start(t))
+	socket := agentWith(t, append(manyKeys(t, 7), s.client)...)
+	s.client = "none"
+	h := remote.NewHost(configured(t, s.config(t, "mini", "IdentityAgent \""+socket+"\"")))
+	defer h.Close()
+	for want := int32(2); want <= 3; want++ {
+		if err := h.Reconnect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.connections.Load(); n != want {
+			t.Errorf("%d connections, want %d", n, want)
+		}
+	}
+}
+
+// A login that fails tells what was offered, and why something was not; it is not tried again.
+func TestSSHD_authRefused(t *testing.T) {
+	t.Parallel()
+	s := sshd(t, start(t))
+	keys := manyKeys(t, 2)
+	encrypt(t, s)
+	sealed := s.client
+	s.client = keys[0]
+	to := configured(t, s.config(t, "mini", "IdentityFile "+sealed, "IdentityFile /nowhere/key", "IdentityFile "+keys[1]+".pub"))
+	err := hello(t, to)
+	var dial *remote.DialError
+	if !errors.As(err, &dial) || dial.Stage != remote.StageAuth {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{
+		keys[0] + ")", "the server takes: publickey", sealed + ": encrypted, and there is no passphrase for it", "/nowhere/key: ",
+		keys[1] + ".pub: a public key, and the agent does not hold the private one",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("it does not say %q: %v", want, err)
+		}
+	}
+	if dial.Try != "ssh -F "+to.ConfigFile+" mini" || dial.User != s.user || dial.Addr != "127.0.0.1:"+s.port {
+		t.Errorf("got %+v", dial)
+	}
+	if n := s.connections.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+
+	// A passphrase that does not fit, and an agent that is not there.
+	s.client = sealed
+	to = configured(t, s.config(t, "mini", "IdentityAgent /nowhere/agent"))
+	to.Passphrase = "open barley"
+	if err = hello(t, to); err == nil || !strings.Contains(err.Error(), "decryption password incorrect") || !strings.Contains(err.Error(), "the agent at /nowhere/agent") {
+		t.Errorf("got %v", err)
+	}
+	to.Agent = "/nowhere/agent"
+	if err = hello(t, to); err == nil || !strings.Contains(err.Error(), "the agent at /nowhere/agent") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,320 @@
+package remote_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// TestMain lets this program play the parts that others have in these tests: what sshd runs for a login, and a ProxyCommand.
+func TestMain(m *testing.M) {
+	var err error
+	switch os.Getenv("REMOTE_TEST_PART") {
+	case "":
+		os.Exit(m.Run())
+	case "forward":
+		err = forward()
+	case "netcat":
+		err = netcat(os.Args[1], os.Args[2])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// part is a command line that makes this program play a part.
+func part(t *testing.T, name string, environment ...string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("env REMOTE_TEST_PART=%s %s %s", name, strings.Join(environment, " "), self)
+}
+
+// forward hands what a client of sshd asked for to a simulated Mac, so that OpenSSH carries and a Mac answers.
+func forward() error {
+	pem, err := os.ReadFile(os.Getenv("MAC_KEY"))
+	if err != nil {
+		return err
+	}
+	signer, err := ssh.ParsePrivateKey(pem)
+	if err != nil {
+		return err
+	}
+	client, err := ssh.Dial("tcp", os.Getenv("MAC_ADDR"), &ssh.ClientConfig{
+		User: "admin", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+	})
+	if err != nil {
+		return err
+	}
+	session, err := client.NewSession()
+	if err != nil {
+		return err
+	}
+	session.Stdout, session.Stderr = os.Stdout, os.Stderr
+	stdin, err := session.StdinPipe()
+	if err != nil {
+		return err
+	}
+	go func() {
+		_, _ = io.Copy(stdin, os.Stdin)
+		_ = stdin.Close()
+	}()
+	err = session.Run(os.Getenv("SSH_ORIGINAL_COMMAND"))
+	var exit *ssh.ExitError
+	if errors.As(err, &exit) {
+		os.Exit(exit.ExitStatus())
+	}
+	return err
+}
+
+// netcat is what `tailscale nc` and the like do. The host fails.invalid is one that it cannot reach.
+func netcat(host, port string) error {
+	if host == "fails.invalid" {
+		return errors.New("netcat: no way to " + host)
+	}
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return err
+	}
+	go func() {
+		_, _ = io.Copy(conn, os.Stdin)
+		os.Exit(0)
+	}()
+	_, err = io.Copy(os.Stdout, conn)
+	return err
+}
+
+// server is OpenSSH's sshd, started for each connection, as launchd does it on a Mac.
+type server struct {
+	dir     string // for whatever a test puts beside its files
+	port    string
+	user    string // who may log in
+	hostKey ssh.Signer
+	client  string // the file of the private key that may log in
+
+	connections, open atomic.Int32
+	mu                sync.Mutex
+	log               bytes.Buffer
+}
+
+// sshd starts a server until the test ends. What logs in meets the Mac, or a shell if that is nil. The options come first in sshd's
+// configuration, where they win.
+func sshd(t *testing.T, mac *macsim.Mac, options ...string) *server {
+	t.Helper()
+	program, err := exec.LookPath("sshd")
+	if err != nil {
+		program = "/usr/sbin/sshd"
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Skip("OpenSSH's sshd is not installed")
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if me.Uid == "0" {
+		// sshd wants this empty folder when root starts it. Its service would make it.
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			t.Skip(err)
+		}
+	}
+	s := &server{dir: t.TempDir(), user: me.Username}
+	s.hostKey = newKey(t, filepath.Join(s.dir, "host_ed25519"), "ed25519", "")
+	s.client = filepath.Join(s.dir, "client")
+	may := newKey(t, s.client, "ed25519", "")
+	write(t, filepath.Join(s.dir, "authorized_keys"), string(ssh.MarshalAuthorizedKey(may.PublicKey())))
+	// The login shell of whoever runs this reads that user's files, which may take seconds, if it finds them.
+	config := append(options, "SetEnv HOME="+s.dir, "HostKey "+filepath.Join(s.dir, "host_ed25519"), "AuthorizedKeysFile "+filepath.Join(s.dir, "authorized_keys"),
+		"StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "LogLevel VERBOSE")
+	if mac != nil {
+		key := filepath.Join(s.dir, "mac")
+		write(t, key, mac.ClientKey())
+		config = append(config, "ForceCommand "+part(t, "forward", "MAC_ADDR="+mac.Addr(), "MAC_KEY="+key))
+	}
+	write(t, filepath.Join(s.dir, "sshd_config"), strings.Join(config, "\n")+"\n")
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s.port, _ = net.SplitHostPort(l.Addr().String())
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.connections.Add(1)
+			s.open.Add(1)
+			running.Go(func() {
+				defer s.open.Add(-1)
+				s.serve(t, program, conn.(*net.TCPConn))
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		running.Wait()
+		if t.Failed() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			t.Logf("sshd at %s:\n%s", s.port, s.log.String())
+		}
+	})
+	return s
+}
+
+func (s *server) serve(t *testing.T, program string, conn *net.TCPConn) {
+	file, err := conn.File()
+	_ = conn.Close()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer file.Close()
+	cmd := exec.Command(program, "-i", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = file, file, s
+	_ = cmd.Run() // ends with whatever the connection ended with
+}
+
+// Write takes what sshd logs.
+func (s *server) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(b)
+}
+
+// logged counts what sshd logged.
+func (s *server) logged(what string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Count(s.log.String(), what)
+}
+
+// known is the server's line for a known_hosts file.
+func (s *server) known() string {
+	return fmt.Sprintf("[127.0.0.1]:%s %s", s.port, ssh.MarshalAuthorizedKey(s.hostKey.PublicKey()))
+}
+
+// config is what ssh users have in their configuration for this server, under a name, with more lines for it.
+func (s *server) config(t *testing.T, name string, more ...string) string {
+	t.Helper()
+	file := filepath.Join(s.dir, "known_hosts")
+	if _, err := os.Stat(file); err != nil {
+		write(t, file, s.known())
+	}
+	lines := append(more, "HostName 127.0.0.1", "Port "+s.port, "User "+s.user, "IdentityAgent none", "IdentityFile "+s.client,
+		"UserKnownHostsFile "+file, "GlobalKnownHostsFile none")
+	return "Host " + name + "\n  " + strings.Join(lines, "\n  ") + "\n"
+}
+
+// target is a Mac that is called mini in a configuration of this text.
+func configured(t *testing.T, text string) remote.Target {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config")
+	write(t, file, text)
+	return remote.Target{Address: "mini", ConfigFile: file}
+}
+
+// hello runs a script on what the Target reaches.
+func hello(t *testing.T, to remote.Target) error {
+	t.Helper()
+	h := remote.NewHost(to)
+	defer h.Close()
+	result, err := h.Run(t.Context(), remote.Cmd{Script: "say hello there"})
+	if err == nil && (len(result.Records) != 1 || result.Records[0].Args != "there") {
+		t.Errorf("got %q", result.Records)
+	}
+	return err
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func number(t *testing.T, port string) int {
+	t.Helper()
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// authorized is a key as authorized_keys and known_hosts have it.
+func authorized(key ssh.PublicKey) string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newKey writes a new private key, encrypted if there is a passphrase, and its public key beside it.
+func newKey(t *testing.T, file, kind, passphrase string) ssh.Signer {
+	t.Helper()
+	var private crypto.Signer
+	var err error
+	switch kind {
+	case "ed25519":
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	case "ecdsa":
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return writeKey(t, file, private, passphrase)
+}
+
+func writeKey(t *testing.T, file string, private any, passphrase string) ssh.Signer {
+	t.Helper()
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if passphrase != "" {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte(passphrase))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, string(pem.EncodeToMemory(block)))
+	write(t, file+".pub", string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+	return signer
+}
