@@ -3,16 +3,15 @@ package launchctl_test
 import (
 	"context"
 	"errors"
-	"net"
+	"flag"
+	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
@@ -26,6 +25,15 @@ const (
 	agent = "/usr/local/bin/agent" // a program, for all that launchd knows
 )
 
+// TestMain runs more tests at once than there are processors: most of them wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // start makes a simulated Mac that has the program of the jobs here, and connects to it. Its seconds are short.
 func start(t *testing.T, cfg macsim.Mac) (*macsim.Mac, *remote.Host) {
 	t.Helper()
@@ -37,20 +45,7 @@ func start(t *testing.T, cfg macsim.Mac) (*macsim.Mac, *remote.Host) {
 
 func connect(t *testing.T, mac *macsim.Mac) *remote.Host {
 	t.Helper()
-	address, port, err := net.SplitHostPort(mac.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := remote.NewHost(remote.Target{
-		Name: "mini", Address: address, Port: number, User: "admin", PrivateKey: mac.ClientKey(),
-		HostKey: string(ssh.MarshalAuthorizedKey(mac.HostKey())),
-	})
-	t.Cleanup(h.Close)
-	return h
+	return connectGuarded(t, mac, 0)
 }
 
 func put(t *testing.T, mac *macsim.Mac, path, content string, mode uint32) {

@@ -196,7 +196,7 @@ func (r *launchdaemonResource) Schema(_ context.Context, _ resource.SchemaReques
 			"A change stops the job, waits until it has ended, and loads it anew. If launchd does not take the new definition, the old one is put back. " +
 			"Destroying the resource stops the job and removes the file; whether the label is disabled stays as it is.\n\n" +
 			"A job that this very provider may reach the Mac through, such as a VPN's, is changed under a watchdog on the Mac: see `confirm`. The new " +
-			"definition is loaded from a folder that a restart empties, and only when a new connection has come through it is the file put in place, and " +
+			"definition is loaded from a folder that a restart empties, and only when a new connection has come through is the file put in place, and " +
 			"the job loaded from there, which starts it once more. Otherwise the Mac loads the old one again.\n\n" +
 			"~> **The file is exhaustive.** A key that is not configured is removed. A job that exists already is never taken over, unless it is exactly " +
 			"what is wanted: import it first.",

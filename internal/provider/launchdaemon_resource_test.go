@@ -339,6 +339,123 @@ func TestLaunchdaemon_warnings(t *testing.T) {
 	}
 }
 
+// What carries connections is changed under a watchdog, unless confirm says otherwise, and then a plan of any change warns.
+func TestLaunchdaemon_confirm(t *testing.T) {
+	t.Parallel()
+	arguments := func(words ...string) tftypes.Value {
+		var all []tftypes.Value
+		for _, w := range words {
+			all = append(all, tftypes.NewValue(tftypes.String, w))
+		}
+		return tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, all)
+	}
+	for name, test := range map[string]struct {
+		label     string
+		arguments tftypes.Value
+		confirm   any // nil: not set
+		confirms  bool
+		warns     bool
+	}{
+		"usual":      {"com.acme.agent", arguments("/usr/local/bin/agent"), nil, false, false},
+		"wanted":     {"com.acme.agent", arguments("/usr/local/bin/agent"), true, true, false},
+		"tailscale":  {"com.tailscale.tailscaled", arguments("/usr/local/bin/x"), nil, true, false},
+		"homebrew":   {"homebrew.mxcl.tailscale", arguments("/usr/local/bin/x"), nil, true, false},
+		"zerotier":   {"com.zerotier.one", arguments("/x"), nil, true, false},
+		"capitals":   {"com.WireGuard.wg0", arguments("/x"), nil, true, false},
+		"by-program": {"com.acme.tunnel", arguments("/bin/bash", "/opt/homebrew/bin/wg-quick", "up", "wg0"), nil, true, false},
+		"other-part": {"com.acme.tailscale-exporter", arguments("/usr/local/bin/exporter"), nil, false, false},
+		"forgone":    {"com.tailscale.tailscaled", arguments("/usr/local/bin/x"), false, false, true},
+		"no-carrier": {"com.acme.agent", arguments("/usr/local/bin/agent"), false, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &launchdaemonResource{}
+			job := withAttributes(t, r, map[string]tftypes.Value{
+				"host": tftypes.NewValue(tftypes.String, "mini"), "label": tftypes.NewValue(tftypes.String, test.label),
+				"program_arguments": test.arguments, "confirm": tftypes.NewValue(tftypes.Bool, test.confirm),
+				"file":  tftypes.NewValue(tftypes.String, launchctl.FileOf(test.label)),
+				"drift": tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, []tftypes.Value{}),
+			})
+			none := tftypes.NewValue(job.Raw.Type(), nil)
+			var diags diag.Diagnostics
+			if got := readDaemon(t.Context(), job, &diags).confirms(); got != test.confirms {
+				t.Errorf("confirms: %v", got)
+			}
+			for change, values := range map[string]struct {
+				before, after tftypes.Value
+				warns         bool
+			}{
+				"create": {none, job.Raw, test.warns}, "destroy": {job.Raw, none, test.warns}, "nothing": {job.Raw, job.Raw, false},
+			} {
+				plan := tfsdk.Plan{Schema: job.Schema, Raw: values.after}
+				resp := frameworkresource.ModifyPlanResponse{Plan: plan}
+				r.ModifyPlan(t.Context(), frameworkresource.ModifyPlanRequest{
+					Config: tfsdk.Config(plan), Plan: plan, State: tfsdk.State{Schema: job.Schema, Raw: values.before},
+				}, &resp)
+				if resp.Diagnostics.HasError() || resp.Diagnostics.WarningsCount() > 0 != values.warns {
+					t.Errorf("%s: got %v, want a warning: %v", change, resp.Diagnostics, values.warns)
+				}
+			}
+		})
+	}
+}
+
+// A job that carries connections comes and goes like any other. The watchdog's job is the sign that there was one.
+func TestLaunchdaemon_tunnel(t *testing.T) {
+	t.Parallel()
+	mac := simulated(t)
+	label := "com.wireguard.wg0"
+	watched := func(times int) resource.TestCheckFunc {
+		return func(*terraform.State) error {
+			got := 0
+			for _, c := range mac.Calls() {
+				if c.Argv[0] == "/bin/launchctl" && c.Argv[1] == "bootstrap" && strings.HasPrefix(c.Argv[3], "/private/var/run/macos-fleet.watchdog.") {
+					got++
+				}
+			}
+			if got != times {
+				return fmt.Errorf("%d jobs were loaded from a watchdog's folder, want %d", got, times)
+			}
+			return nil
+		}
+	}
+	mac.run(
+		resource.TestStep{PreConfig: mac.ForgetCalls, Config: mac.daemon(label, sleeper), Check: watched(2)},
+		resource.TestStep{PreConfig: mac.ForgetCalls, Config: mac.daemon(label, sleeper+"\n  nice = 5"), Check: watched(2)},
+		resource.TestStep{PreConfig: mac.ForgetCalls, Config: mac.daemon(label, sleeper+"\n  nice = 6\n  confirm = false"), Check: watched(0)},
+		resource.TestStep{PreConfig: mac.ForgetCalls, Config: mac.daemon(label, sleeper+"\n  nice = 6"), Check: watched(0)},
+	)
+}
+
+// A job that cuts the Mac off is undone by the Mac, and the user is told.
+func TestLaunchdaemon_undone(t *testing.T) {
+	t.Parallel()
+	mac := simulated(t)
+	mac.Fail(func(argv []string) *macsim.Failure {
+		switch line := strings.Join(argv, " "); {
+		case strings.HasPrefix(line, "/bin/launchctl bootstrap") && strings.HasSuffix(line, "/1/job.plist"):
+			mac.RefuseConnections(true)
+			mac.CutConnections()
+		case line == "/bin/launchctl bootout system/com.acme.sshd":
+			mac.RefuseConnections(false)
+		}
+		return nil
+	})
+	r := &launchdaemonResource{onMac{&inventory{macs: map[string]*remote.Host{"mini": reach(t, mac)}}}}
+	plan := withAttributes(t, r, map[string]tftypes.Value{
+		"host": tftypes.NewValue(tftypes.String, "mini"), "label": tftypes.NewValue(tftypes.String, "com.acme.sshd"),
+		"program": tftypes.NewValue(tftypes.String, "/bin/cat"), "run_at_load": tftypes.NewValue(tftypes.Bool, true),
+	})
+	before := mac.state()
+	resp := frameworkresource.CreateResponse{State: tfsdk.State{Schema: plan.Schema, Raw: tftypes.NewValue(plan.Raw.Type(), nil)}}
+	r.Create(t.Context(), frameworkresource.CreateRequest{Plan: plan}, &resp)
+	if len(resp.Diagnostics) != 1 || !strings.Contains(resp.Diagnostics[0].Detail(), "mini has undone it by itself") {
+		t.Errorf("got %v", resp.Diagnostics)
+	}
+	if after := mac.state(); after != before {
+		t.Errorf("the Mac changed:\n%s", diff(before, after))
+	}
+}
+
 // reach is a simulated Mac as a Host, with which a resource can be used without a CLI.
 func reach(t *testing.T, mac *testMac) *remote.Host {
 	t.Helper()

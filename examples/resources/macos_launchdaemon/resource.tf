@@ -13,6 +13,15 @@ resource "macos_launchdaemon" "agent" {
   standard_error_path = "/var/log/acme-agent.log"
 }
 
+# A VPN, over which the Mac may be reached: unless a new connection comes through, the Mac undoes a change to it.
+resource "macos_launchdaemon" "vpn" {
+  host              = "mini-01"
+  label             = "com.wireguard.wg0"
+  program_arguments = ["/opt/homebrew/bin/wg-quick", "up", "wg0"]
+  run_at_load       = true
+  confirm           = true # as it is by default, for what is known to carry connections
+}
+
 # A job from a property list, for keys that have no attribute.
 resource "macos_launchdaemon" "backup" {
   host  = "mini-01"
