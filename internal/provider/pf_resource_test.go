@@ -134,7 +134,7 @@ func TestPF_createdWithDrift(t *testing.T) {
 			first.Config = mac.pf("")
 			first.PreConfig = func() {
 				mac.Fail(func(argv []string) *macsim.Failure {
-					if strings.HasPrefix(strings.Join(argv, " "), "/bin/launchctl bootstrap") {
+					if line := strings.Join(argv, " "); strings.Contains(line, "launchctl bootstrap") && strings.Contains(line, bootLabel) {
 						return &macsim.Failure{Exit: test.exit}
 					}
 					return nil

@@ -75,10 +75,10 @@ func providerBlock(sim *macsim.Mac) string {
 	address, port, _ := strings.Cut(sim.Addr(), ":")
 	return fmt.Sprintf(`
 provider "macos" {
+  confirm_timeout = "10m" # 12 s of the simulated Mac's
   hosts = {
     mini = { address = %q, port = %s, user = "admin", host_key = %q, private_key = %q }
   }
-  confirm_timeout = "10m" # 12 s of the simulated Mac's
 }
 `, address, port, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))), sim.ClientKey())
 }
