@@ -244,6 +244,26 @@ func TestInstallReloadsOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// An installation is two requests: one reads, one writes and reads again.
+func TestInstallRoundTrips(t *testing.T) {
+	mac, h := start(t, macsim.Mac{})
+	install(t, h, job(), launchctl.Seen{})
+	mac.ForgetCalls()
+	install(t, h, job(key("Nice", int64(1))), seen(job()))
+	reads, writes := 0, 0
+	for _, c := range mac.Calls() {
+		switch {
+		case c.Argv[0] == "/bin/ln": // the lock's
+			writes++
+		case len(c.Argv) > 1 && c.Argv[1] == "print-disabled":
+			reads++
+		}
+	}
+	if reads != 2 || writes != 1 {
+		t.Errorf("the Mac was read %d times and written %d times, want 2 and 1", reads, writes)
+	}
+}
+
 func TestDrift(t *testing.T) {
 	edited := string(text(t, job(key("StartInterval", int64(60)))))
 	for name, test := range map[string]struct {

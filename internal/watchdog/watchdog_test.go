@@ -227,6 +227,20 @@ func TestCutWhileKeeping(t *testing.T) {
 	clean(t, mac)
 }
 
+// A change that waits for something on the Mac is waited for.
+func TestTakes(t *testing.T) {
+	t.Parallel()
+	mac := macsim.Start(t, macsim.Mac{})
+	h := reach(t, mac, 8*time.Second, 0)
+	p := plan
+	p.Changes = []Change{{Script: "[ $1 != try ] || /bin/sleep 6\n" + letter, Files: plan.Changes[0].Files}}
+	p.Takes = 10 * time.Second
+	if _, err := Do(t.Context(), h, p); err != nil {
+		t.Error(err)
+	}
+	clean(t, mac)
+}
+
 // until waits until a condition holds on the Mac.
 func until(t *testing.T, mac *macsim.Mac, condition string) {
 	t.Helper()
