@@ -33,6 +33,9 @@ type Mac struct {
 	// Interfaces are the network interfaces, in ifconfig's order; if nil: those of a Mac with a cable (en0, 192.168.1.10/24), Wi-Fi
 	// (en1), virtual machines (bridge100), Tailscale (utun3, 100.64.0.5) and another VPN (utun4).
 	Interfaces []Interface
+	// DefaultRoutes are the names of the interfaces that default routes lead out of, the one that is taken first; if nil: the first
+	// network that is neither loopback nor a tunnel; if empty: none.
+	DefaultRoutes []string
 	// Client and Server are the ends of the SSH connections that come to where Listen listens, as the Mac sees them; if zero, the
 	// real ones. See ListenFor.
 	Client, Server netip.AddrPort
@@ -58,6 +61,8 @@ type Interface struct {
 	Addrs []netip.Prefix
 	Peer  netip.Addr // the far end of a tunnel; if zero, its own address, as Tailscale's has it
 	Over  *Carrier   // what carries a tunnel's packets; if nil, pf cannot cut it there
+	// Routes are networks that are reached through it beside those of its addresses, such as those that a VPN takes.
+	Routes []netip.Prefix
 }
 
 // Sudo is what sudo asks of the user.
@@ -126,7 +131,7 @@ func New(cfg Mac) (*Mac, error) {
 			{Name: "bridge0"},
 			{Name: "bridge100", Addrs: prefixes("192.168.64.1/24")},
 			{Name: "utun0"},
-			{Name: "utun3", Addrs: prefixes("100.64.0.5/32")},
+			{Name: "utun3", Addrs: prefixes("100.64.0.5/32"), Routes: prefixes("100.64.0.0/10")},
 			{Name: "utun4", Addrs: prefixes("10.8.0.2/32"), Peer: netip.MustParseAddr("10.8.0.1")},
 			{Name: "vlan0"},
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-func init() { programs(map[string]command{"/sbin/ifconfig": ifconfig, "/sbin/route": route}) }
+func init() { programs(map[string]command{"/sbin/ifconfig": ifconfig}) }
 
 // ifconfig shows interfaces. It changes none.
 func ifconfig(_ context.Context, m *Mac, p *process) int {
@@ -40,7 +40,7 @@ func ifconfig(_ context.Context, m *Mac, p *process) int {
 
 func (i Interface) describe(scope int) string {
 	var b strings.Builder
-	tunnel := strings.HasPrefix(i.Name, "utun")
+	tunnel := i.tunnel()
 	switch {
 	case i.Name == "lo0":
 		fmt.Fprintf(&b, "lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384\n\toptions=1203<RXCSUM,TXCSUM,TXSTATUS,SW_TIMESTAMP>\n")
@@ -98,20 +98,4 @@ func broadcast(p netip.Prefix) netip.Addr {
 		a[bit/8] |= 0x80 >> (bit % 8)
 	}
 	return netip.AddrFrom4(a)
-}
-
-// route knows "get default".
-func route(_ context.Context, m *Mac, p *process) int {
-	words := slices.DeleteFunc(slices.Clone(p.Args[1:]), func(s string) bool { return s == "-n" })
-	if !slices.Equal(words, []string{"get", "default"}) {
-		return p.errorf("macsim: only route get default is modelled")
-	}
-	if i, gateway, ok := m.defaultRoute(true); ok {
-		fmt.Fprintf(p.Stdout, "   route to: default\ndestination: default\n       mask: default\n    gateway: %s\n  interface: %s\n"+
-			"      flags: <UP,GATEWAY,DONE,STATIC,PRCLONING,GLOBAL>\n"+
-			" recvpipe  sendpipe  ssthresh  rtt,msec    rttvar  hopcount      mtu     expire\n"+
-			"       0         0         0         0         0         0      1500         0\n", gateway, i.Name)
-		return 0
-	}
-	return p.errorf("writing to routing socket: not in table")
 }

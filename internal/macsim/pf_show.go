@@ -2,6 +2,7 @@ package macsim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ func (r *pfctlRun) showState() {
 		}
 	case "References":
 		r.showReferences()
+	case "Interfaces":
+		r.showInterfaces()
 	case "states":
 		r.print(r.pf.kernel.StateLines())
 	case "info":
@@ -107,6 +110,25 @@ func (r *pfctlRun) showAnchors(path string) {
 		if r.verbose > 0 {
 			r.showAnchors(c)
 		}
+	}
+}
+
+// showInterfaces prints the interfaces that pf knows, as OpenBSD's pfctl does; with -v it says which are skipped.
+func (r *pfctlRun) showInterfaces() {
+	skipped := r.pf.kernel.Skipped()
+	names := append([]string{"all"}, skipped...)
+	for _, i := range r.host.Interfaces {
+		names = append(names, i.Name)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if r.verbose > 0 && slices.Contains(skipped, name) {
+			name += " (skip)"
+		}
+		fmt.Fprintln(r.p.Stdout, name)
+	}
+	if r.verbose > 1 {
+		r.warn("macsim: the counters of interfaces are not modelled")
 	}
 }
 

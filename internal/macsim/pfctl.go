@@ -61,7 +61,9 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // The words that -s, -F, -T, -o and -x take. They may be abbreviated, the first that fits is meant.
 var (
-	showWords     = []string{"nat", "rules", "Anchors", "Sources", "states", "info", "labels", "Tables", "References", "dummynet"}
+	showWords = []string{
+		"nat", "rules", "Anchors", "Sources", "states", "info", "Interfaces", "labels", "Tables", "References", "dummynet",
+	}
 	flushWords    = []string{"nat", "rules", "Sources", "states", "info", "Tables", "osfp", "all", "dummynet"}
 	tableWords    = []string{"kill", "flush", "add", "delete", "load", "replace", "show", "test", "zero", "expire"}
 	optimizeWords = []string{"none", "basic", "profile"}

@@ -205,6 +205,46 @@ func TestPFTables(t *testing.T) {
 	})
 }
 
+// TestPFTableFiles saves tables and brings them back, as somebody does who undoes a load.
+func TestPFTableFiles(t *testing.T) {
+	m := pfMac(t)
+	const show = "pfctl -q -a x -t bad -T show"
+	const text = "   10.0.0.0/8\n  !10.1.0.0/16\n   192.0.2.1\n   2001:db8::/32\n"
+	runSteps(t, m, []pfctlStep{
+		{run: "pfctl -a x -t bad -T add 10/8 !10.1/16 192.0.2.1 2001:db8::/32", stderr: altq + "1 table created.\n4/4 addresses added.\n"},
+		{run: show + " >/tmp/bad; cat /tmp/bad", stdout: text},
+		{run: "pfctl -q -a x -t bad -T kill; " + show, stderr: "pfctl: Table does not exist.\n", exit: 255},
+		{run: "pfctl -a x -t bad -T replace -f /tmp/bad", stderr: pfctlBanner + altq + "1 table created.\n4 addresses added.\n"},
+		{run: show, stdout: text},
+		{run: "pfctl -q -a x -t bad -T flush; pfctl -q -a x -t bad -T replace -f - </tmp/bad; " + show, stdout: text, stderr: pfctlBanner},
+		{run: ": >/tmp/none; pfctl -q -a x -t bad -T replace -f /tmp/none; " + show, stderr: pfctlBanner},
+		{run: "pfctl -a x -t bad -T replace -f /tmp/missing", stderr: pfctlBanner + altq + "pfctl: cannot load /tmp/missing: No such file or directory\n", exit: 255},
+		{run: "printf 'table <c> const { 1.1.1.1 }\\nblock from <c>\\n' | pfctl -q -a y -f -", stderr: pfctlBanner},
+		{run: "pfctl -q -a y -t c -T replace -f /tmp/bad", stderr: pfctlBanner + "pfctl: Operation not permitted.\n", exit: 255},
+		{run: "pfctl -q -a y -t c -T add 2.2.2.2", stderr: "pfctl: Operation not permitted.\n", exit: 255},
+		{run: "pfctl -q -a y -t c -T show", stdout: "   1.1.1.1\n"},
+		{run: "pfctl -a x -F Tables", stderr: altq + "1 tables deleted.\n"},
+		{run: "pfctl -q -a x -s Tables"},
+		{run: "printf 'nat on en0 from any to any -> (en0)\\npass\\n' | pfctl -q -a y -f -", stderr: pfctlBanner},
+		{run: "pfctl -a y -F nat; pfctl -q -a y -sn; pfctl -q -a y -sr", stdout: "pass all flags S/SA keep state\n", stderr: altq + "nat cleared\n"},
+		{run: "pfctl -a y -F rules; pfctl -q -a y -sr", stderr: altq + "rules cleared\n"},
+		{run: "pfctl -a y -F all", stderr: altq + "rules cleared\nnat cleared\ndummynet cleared\n0 tables deleted.\n"},
+	})
+}
+
+func TestPFInterfaces(t *testing.T) {
+	m, err := New(Mac{Interfaces: []Interface{{Name: "lo0"}, {Name: "en0"}, {Name: "utun3"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	runSteps(t, m, []pfctlStep{
+		{run: "printf 'set skip on { lo0 utun9 }\\n' | pfctl -q -f -", stderr: pfctlBanner},
+		{run: "pfctl -q -s Interfaces", stdout: "all\nen0\nlo0\nutun3\nutun9\n"},
+		{run: "pfctl -q -vsI", stdout: "all\nen0\nlo0 (skip)\nutun3\nutun9 (skip)\n"},
+	})
+}
+
 // TestPFPipe lets one pfctl read what another writes, though both need pf.
 func TestPFPipe(t *testing.T) {
 	m := pfMac(t)

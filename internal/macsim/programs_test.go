@@ -97,9 +97,9 @@ func TestPrograms(t *testing.T) {
 		{"root-environment", `env | grep -v __; cd; pwd`, result{
 			Stdout: "HOME=/var/root\nLOGNAME=root\nPATH=/usr/bin:/bin:/usr/sbin:/sbin\nPWD=/var/root\nSHELL=/bin/sh\nUSER=root\n/var/root\n",
 		}},
-		{"not-modelled", `stat /etc; sed -i '' s/a/b/ x; route get 10.0.0.1`, result{
+		{"not-modelled", `stat /etc; sed -i '' s/a/b/ x; route add 10.0.0.1`, result{
 			Stderr: "stat: macsim: only stat -f FORMAT FILE is modelled\nsed: macsim: -i is not modelled\n" +
-				"route: macsim: only route get default is modelled\n",
+				"route: macsim: only route get is modelled\n",
 			Exit: 1,
 		}},
 	} {
