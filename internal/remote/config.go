@@ -87,7 +87,7 @@ func askSSH(ctx context.Context, ssh, file string, d destination) ([]option, err
 		args = append(args, "-p", d.port)
 	}
 	cmd := exec.CommandContext(ctx, ssh, append(args, "--", d.host)...)
-	cmd.WaitDelay = 100 * time.Millisecond // for what a "Match exec" line started
+	cmd.WaitDelay = 2 * time.Second // for what a "Match exec" line left behind
 	answer, err := cmd.Output()
 	var exit *exec.ExitError
 	switch {

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,8 @@ type commandConn struct {
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
 	stderr *lastWords
-	end    func() error // waits for the end of the command, and hastens it
+	kill   func()
+	end    func() error // waits for the end of the command, which must not last
 }
 
 // startCommand runs a ProxyCommand. It has no terminal, so that it cannot wait for anybody, and no Ctrl-C reaches it: Terraform goes on
@@ -81,12 +83,11 @@ type commandConn struct {
 func startCommand(text string) (net.Conn, error) {
 	ctx, kill := context.WithCancel(context.Background()) // the command outlives the dialling
 	cmd := shellCommand(ctx, text)
-	cmd.WaitDelay = time.Second
-	c := &commandConn{stderr: new(lastWords)}
+	cmd.WaitDelay = 2 * time.Second
+	c := &commandConn{stderr: new(lastWords), kill: kill}
 	cmd.Stderr = c.stderr
 	c.end = sync.OnceValue(func() error {
 		defer kill()
-		_ = c.stdin.Close()
 		defer time.AfterFunc(time.Second, kill).Stop()
 		return cmd.Wait()
 	})
@@ -103,26 +104,25 @@ func startCommand(text string) (net.Conn, error) {
 	return c, nil
 }
 
-// Read says at the end how the command ended, if it did not end well.
+// Read says at the end how the command ended.
 func (c *commandConn) Read(b []byte) (int, error) {
 	n, err := c.stdout.Read(b)
 	if n > 0 || err == nil {
 		return n, nil
 	}
-	how := c.end()
-	if said := c.stderr.String(); said != "" {
-		err = &commandError{said}
-	} else if how != nil {
-		err = &commandError{how.Error()}
+	said := "without a word"
+	if err := c.end(); err != nil {
+		said = err.Error()
 	}
-	return 0, err
+	return 0, &commandError{cmp.Or(c.stderr.String(), said)}
 }
 
 func (c *commandConn) Write(b []byte) (int, error) { return c.stdin.Write(b) }
 
-// Close does not wait for the command.
+// Close ends the command.
 func (c *commandConn) Close() error {
-	go func() { _ = c.end() }()
+	c.kill()
+	_ = c.end()
 	return nil
 }
 

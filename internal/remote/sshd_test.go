@@ -57,16 +57,16 @@ func part(t *testing.T, name string, environment ...string) string {
 
 // forward hands what a client of sshd asked for to a simulated Mac, so that OpenSSH carries and a Mac answers.
 func forward() error {
-	pem, err := os.ReadFile(os.Getenv("MAC_KEY"))
-	if err != nil {
-		return err
-	}
-	signer, err := ssh.ParsePrivateKey(pem)
-	if err != nil {
-		return err
+	auth := ssh.Password(os.Getenv("MAC_PASSWORD"))
+	if pem, err := os.ReadFile(os.Getenv("MAC_KEY")); err == nil && len(pem) > 0 {
+		signer, err := ssh.ParsePrivateKey(pem)
+		if err != nil {
+			return err
+		}
+		auth = ssh.PublicKeys(signer)
 	}
 	client, err := ssh.Dial("tcp", os.Getenv("MAC_ADDR"), &ssh.ClientConfig{
-		User: "admin", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+		User: "admin", Auth: []ssh.AuthMethod{auth}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
 	})
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func sshd(t *testing.T, mac *macsim.Mac, options ...string) *server {
 	if mac != nil {
 		key := filepath.Join(s.dir, "mac")
 		write(t, key, mac.ClientKey())
-		config = append(config, "ForceCommand "+part(t, "forward", "MAC_ADDR="+mac.Addr(), "MAC_KEY="+key))
+		config = append(config, "ForceCommand "+part(t, "forward", "MAC_ADDR="+mac.Addr(), "MAC_KEY="+key, "MAC_PASSWORD="+mac.Password))
 	}
 	write(t, filepath.Join(s.dir, "sshd_config"), strings.Join(config, "\n")+"\n")
 

@@ -1,0 +1,247 @@
+package remote_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// Jump hosts, each with its own key, user and known hosts, lead to the Mac in every way in which they can be given.
+func TestSSHD_jump(t *testing.T) {
+	t.Parallel()
+	first, second, mac := sshd(t, nil), sshd(t, nil), sshd(t, start(t))
+	one, two, mini := first.config(t, "one"), second.config(t, "two"), mac.config(t, "mini")
+	for name, test := range map[string]struct {
+		config string
+		jump   string // of the provider
+		ways   [2]int32
+	}{
+		"one":                     {one + mac.config(t, "mini", "ProxyJump one"), "", [2]int32{1, 0}},
+		"two":                     {one + two + mac.config(t, "mini", "ProxyJump one,two"), "", [2]int32{1, 1}},
+		"two-by-their-own-config": {one + second.config(t, "two", "ProxyJump one") + mac.config(t, "mini", "ProxyJump ssh://two"), "", [2]int32{1, 1}},
+		"of-the-provider":         {one + two + mini, "one,two", [2]int32{1, 1}},
+		"provider-instead":        {one + two + mac.config(t, "mini", "ProxyJump one"), "two", [2]int32{0, 1}},
+		"none":                    {mac.config(t, "mini", "ProxyJump nowhere.invalid"), "none", [2]int32{0, 0}},
+		"everything-behind-one":   {"Match all\n  ProxyJump one\n" + one + mini, "", [2]int32{1, 0}},
+		"not-given-twice":         {"Host two\n  ProxyJump nowhere.invalid\n" + one + two + mac.config(t, "mini", "ProxyJump one,two"), "", [2]int32{1, 1}},
+	} {
+		t.Run(name, func(t *testing.T) { // one by one, since connections are counted
+			before := [2]int32{first.connections.Load(), second.connections.Load()}
+			to := configured(t, test.config)
+			to.ProxyJump = test.jump
+			if err := hello(t, to); err != nil {
+				t.Error(err)
+			}
+			if got := [2]int32{first.connections.Load() - before[0], second.connections.Load() - before[1]}; got != test.ways {
+				t.Errorf("connections to the jump hosts: %v, want %v", got, test.ways)
+			}
+		})
+	}
+}
+
+// Without any configuration of ssh, the provider's key is what jump hosts get, and its known hosts are theirs. Its password and its host
+// key are not.
+func TestSSHD_jumpByProvider(t *testing.T) {
+	t.Parallel()
+	jump, mac := sshd(t, nil), sshd(t, start(t))
+	key := read(t, mac.client)
+	write(t, filepath.Join(jump.dir, "authorized_keys"), read(t, mac.client+".pub"))
+	known := filepath.Join(t.TempDir(), "known_hosts")
+	write(t, known, jump.known())
+	to := remote.Target{
+		Name: "mini", Address: "127.0.0.1", Port: number(t, mac.port), User: mac.user, ConfigFile: "none", Agent: "none", PrivateKey: key,
+		ProxyJump: mac.user + "@127.0.0.1:" + jump.port, KnownHosts: []string{known}, HostKey: authorized(mac.hostKey.PublicKey()),
+	}
+	if err := hello(t, to); err != nil {
+		t.Error(err)
+	}
+}
+
+// What fails on the way is told by where it failed.
+func TestSSHD_jumpFails(t *testing.T) {
+	t.Parallel()
+	jump, closed, mac := sshd(t, nil), sshd(t, nil, "AllowTcpForwarding no"), sshd(t, start(t))
+	mini := func(options ...string) string { return mac.config(t, "mini", options...) }
+	for name, test := range map[string]struct {
+		config, jump string
+		stage        remote.Stage
+		says         string
+	}{
+		"no-name":       {mini("ProxyJump nowhere.invalid"), "nowhere.invalid", remote.StageName, ""},
+		"refused":       {"Host one\n  HostName 127.0.0.1\n  Port 1\n  ConnectTimeout 1\n" + mini("ProxyJump one", "ConnectTimeout 1"), "one", remote.StageTCP, ""},
+		"host-key":      {jump.config(t, "one", "UserKnownHostsFile none") + mini("ProxyJump one"), "one", remote.StageHostKey, "unknown"},
+		"login":         {jump.config(t, "one", "User nobody-here") + mini("ProxyJump one"), "one", remote.StageAuth, "offered: "},
+		"second":        {jump.config(t, "one") + closed.config(t, "two", "UserKnownHostsFile none") + mini("ProxyJump one,two"), "two", remote.StageHostKey, "unknown"},
+		"no-forwarding": {closed.config(t, "one") + mini("ProxyJump one"), "", remote.StageTCP, "administratively prohibited"},
+		"mac-refuses":   {jump.config(t, "one") + "Host mini\n  Port 1\n" + mini("ProxyJump one"), "", remote.StageTCP, "refused"},
+		"mac-no-name":   {jump.config(t, "one") + "Host mini\n  HostName nowhere.invalid\n" + mini("ProxyJump one"), "", remote.StageTCP, ""},
+		"mac-host-key":  {jump.config(t, "one") + mini("ProxyJump one", "UserKnownHostsFile none"), "", remote.StageHostKey, "unknown"},
+		"bad-jump":      {jump.config(t, "one") + mini("ProxyJump one"), "", remote.StageConfig, "is not [user@]host[:port]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := configured(t, test.config)
+			if name == "bad-jump" {
+				to.ProxyJump = "one,-oProxyCommand=x"
+			}
+			err := hello(t, to)
+			var dial *remote.DialError
+			if !errors.As(err, &dial) || dial.Stage != test.stage || dial.Jump != test.jump || dial.Host != "mini" || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A command is as good as a connection; when it fails, it is told in its own words.
+func TestSSHD_proxyCommand(t *testing.T) {
+	t.Parallel()
+	s := sshd(t, start(t))
+	netcat := part(t, "netcat") + " %h %p"
+	for name, test := range map[string]struct {
+		options []string
+		command string // of the provider
+		says    string // "": it works
+	}{
+		"of-ssh":          {options: []string{"ProxyCommand " + netcat}},
+		"of-the-provider": {options: []string{"ProxyCommand false"}, command: netcat},
+		"none":            {options: []string{"ProxyCommand false"}, command: "none"},
+		"original-name":   {options: []string{"HostName elsewhere.invalid", "HostKeyAlias [127.0.0.1]:" + s.port, "ProxyCommand sh -c 'test %n%% = mini%% && exec " + netcat + "'"}},
+		"says-why":        {options: []string{"HostName fails.invalid", "ProxyCommand " + netcat}, says: "the ProxyCommand ended: netcat: no way to fails.invalid"},
+		"says-nothing":    {options: []string{"ProxyCommand false"}, says: "the ProxyCommand ended: exit status 1"},
+		"ends-well":       {options: []string{"ProxyCommand true"}, says: "the ProxyCommand ended: without a word"},
+		"not-found":       {command: "no-such-command %h", says: "no-such-command"},
+		"unknown-token":   {command: "nc %x", says: "%x is not supported"},
+		"stays-silent":    {options: []string{"ConnectTimeout 1", "ProxyCommand sleep 100"}, says: "no answer within the connect timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := configured(t, s.config(t, "mini", test.options...))
+			to.ProxyCommand = test.command
+			err := hello(t, to)
+			if test.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var dial *remote.DialError
+			if !errors.As(err, &dial) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
+			} else if dial.Stage != remote.StageProxy && name != "unknown-token" && name != "stays-silent" {
+				t.Errorf("stage %q", dial.Stage)
+			}
+		})
+	}
+}
+
+// socks is a SOCKS server that knows where one name leads, as that of tailscaled does.
+func socks(t *testing.T, name, to string) (addr string, asked *atomic.Int32) {
+	t.Helper()
+	asked = new(atomic.Int32)
+	host, port := serve(t, func(client net.Conn) {
+		b := make([]byte, 256)
+		_, _ = io.ReadFull(client, b[:2])
+		_, _ = io.ReadFull(client, b[2:2+b[1]])
+		_, _ = client.Write([]byte{5, 0})
+		_, _ = io.ReadFull(client, b[:5])
+		wanted := ""
+		if b[3] == 3 {
+			n := int(b[4])
+			_, _ = io.ReadFull(client, b[:n+2])
+			wanted = fmt.Sprintf("%s:%d", b[:n], binary.BigEndian.Uint16(b[n:]))
+		}
+		asked.Add(1)
+		server, err := net.Dial("tcp", to)
+		if err != nil || wanted != name {
+			_, _ = client.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
+			return
+		}
+		defer server.Close()
+		_, _ = client.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+		go func() {
+			_, _ = io.Copy(server, client)
+			_ = server.Close()
+		}()
+		_, _ = io.Copy(client, server)
+	})
+	return fmt.Sprintf("%s:%d", host, port), asked
+}
+
+// A SOCKS server gets the name as it stands, from the provider or from the environment.
+func TestSSHD_socks(t *testing.T) {
+	s := sshd(t, start(t))
+	server, asked := socks(t, "mini.tail.invalid:"+s.port, "127.0.0.1:"+s.port)
+	alias := "HostKeyAlias [127.0.0.1]:" + s.port
+	away := s.config(t, "mini", "HostName mini.tail.invalid", alias)
+	for name, test := range map[string]struct {
+		config, proxy, all, no string
+		asked                  int32
+		says                   string // "": it works
+	}{
+		"of-the-provider": {config: away, proxy: "socks5://" + server, all: "socks5://127.0.0.1:1", asked: 1},
+		"with-a-command":  {config: s.config(t, "mini", "HostName mini.tail.invalid", alias, "ProxyCommand false"), proxy: "socks5h://" + server, asked: 1},
+		"environment":     {config: away, all: "socks5://" + server, asked: 1},
+		"not-for-this":    {config: s.config(t, "mini", "HostName nowhere.invalid"), all: "socks5://" + server, no: ".invalid", says: "name look-up"},
+		"this-machine":    {config: s.config(t, "mini"), all: "socks5://127.0.0.1:1"},
+		"ssh-before":      {config: s.config(t, "mini", "ProxyCommand "+part(t, "netcat")+" %h %p"), all: "socks5://127.0.0.1:1"},
+		"for-the-web":     {config: s.config(t, "mini"), all: "http://127.0.0.1:1"},
+		"none":            {config: s.config(t, "mini"), proxy: "none", all: "socks5://127.0.0.1:1"},
+		"cannot-reach":    {config: s.config(t, "mini", "HostName maxi.tail.invalid"), proxy: "socks5://" + server, asked: 1, says: "proxy: "},
+		"away":            {config: away, proxy: "socks5://user:secret@127.0.0.1:1", says: "proxy: through socks5://user:xxxxx@127.0.0.1:1"},
+		"nonsense":        {config: away, proxy: "http://127.0.0.1:1", says: "is not the URL of a SOCKS server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("ALL_PROXY", test.all)
+			t.Setenv("NO_PROXY", test.no)
+			before := asked.Load()
+			to := configured(t, test.config)
+			to.Proxy = test.proxy
+			if err := hello(t, to); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
+			}
+			if n := asked.Load() - before; n != test.asked {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+// What sudo says to one who may not use it comes through.
+func TestSSHD_sudo(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		sudo     macsim.Sudo
+		password string
+		says     string
+	}{
+		"free":           {macsim.SudoFree, "", ""},
+		"needless":       {macsim.SudoFree, "secret", ""},
+		"password":       {macsim.SudoPassword, "secret", ""},
+		"no-password":    {macsim.SudoPassword, "", "a password is required"},
+		"wrong-password": {macsim.SudoPassword, "wrong", "incorrect password attempt"},
+		"not-allowed":    {macsim.SudoRefused, "secret", "not in the sudoers file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := sshd(t, macsim.Start(t, macsim.Mac{Sudo: test.sudo, Password: "secret"}))
+			to := configured(t, s.config(t, "mini"))
+			to.SudoPassword = test.password
+			err := hello(t, to)
+			var dial *remote.DialError
+			if test.says == "" && err != nil || test.says != "" &&
+				(!errors.As(err, &dial) || dial.Stage != remote.StageSudo || dial.User != s.user || !strings.Contains(err.Error(), test.says)) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
