@@ -1,32 +1,10 @@
-# change.sh stands before the script of each change of pf, which package watchdog runs in a folder of its own with one word: check, try,
-# keep or undo. The files there are named in each script; tried and kept are there once those words were given.
+# change.sh stands before the script of each change of pf, after watchdog's of that name: it is run in a folder of its own with one word, check,
+# try, keep or undo. The files there are named in each script; tried and kept are there once those words were given.
 # shellcheck disable=SC2034,SC2154 # verb is for the script that follows, which sets $name and $file
 verb=$1
 pfctl() { /sbin/pfctl -q "$@"; }
-same() { /usr/bin/cmp -s "$1" "$2"; }
-fail() {
-	printf '%s\n' "$2" >&2
-	exit "$1"
-}
 # load tries twice: another load at the same moment makes pfctl fail with "Resource busy".
 load() { pfctl "$@" || { /bin/sleep 1 && pfctl "$@"; }; }
-# spare FROM: a copy of FROM for place to move, made while nothing has changed, so that the disk has room for it.
-spare() { /bin/cp "$1" "$1.new" && /usr/sbin/chown root:wheel "$1.new" && /bin/chmod 0644 "$1.new" && same "$1" "$1.new"; }
-# place FROM TO: the spare copy of FROM becomes TO at one stroke; if it was moved before, nothing. All of /private is one volume as far as
-# is known, where mv is a rename; if it is not, the copy is made beside TO first.
-place() {
-	[ -e "$1.new" ] || return 0
-	if [ "$(/usr/bin/stat -f %d "$1.new")" = "$(/usr/bin/stat -f %d "${2%/*}")" ]; then
-		/bin/mv -f "$1.new" "$2"
-		return $?
-	fi
-	beside=${2%/*}/.${2##*/}.new
-	/bin/cp -p "$1.new" "$beside" && same "$1" "$beside" && /bin/mv -f "$beside" "$2" || {
-		/bin/rm -f "$beside"
-		return 1
-	}
-	/bin/rm -f "$1.new"
-}
 # The rules that anchor $name holds, and its tables: saved as files table.NAME, and put back.
 show() { pfctl -a "$name" -s rules 2>/dev/null; pfctl -a "$name" -s nat 2>/dev/null; }
 tables() { pfctl -a "$name" -s Tables 2>/dev/null; }

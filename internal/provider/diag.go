@@ -86,7 +86,7 @@ func takenBack(e *watchdog.UndoneError) string {
 		return lead + fmt.Sprintf("\n\n%s TRIED TO UNDO IT, AND COULD NOT DO SO ENTIRELY. Its disk is as before, so a reboot brings the old state back. Run plan again: it "+
 			"reads what is there now.", e.Host)
 	}
-	return lead + fmt.Sprintf("\n\n%s has undone it by itself and is as it was before, in the kernel and on disk.", e.Host)
+	return lead + fmt.Sprintf("\n\n%s has undone it by itself and is as it was before.", e.Host)
 }
 
 // lostSight explains a Mac that went away in the middle.
