@@ -377,8 +377,8 @@ func subset(a, b []string) bool {
 // otherTCP is a rule that is about TCP and single ports other than 443.
 var otherTCP = regexp.MustCompile(`\bproto tcp .*\bport = \d+`)
 
-// touches reports whether any of the rules may be about UDP or about TCP on port 443, over which Tailscale has its tunnels: those live on old
-// states for minutes after rules have cut them.
+// touches reports whether any of the rules may be about UDP or about TCP on port 443, over which Tailscale has its tunnels: those live on
+// old states for minutes after rules have cut them.
 func touches(lines []string) bool {
 	return slices.ContainsFunc(lines, func(line string) bool {
 		return !strings.Contains(line, "proto icmp") && (!otherTCP.MatchString(line) || strings.Contains(line, "port = 443"))

@@ -340,7 +340,8 @@ func first(a, b types.String) types.String {
 }
 
 func (c connectionModel) unknown() bool {
-	values := append(c.KnownHosts.Elements(), c.KnownHosts, c.Port, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.Certificate, c.AgentSocket,
-		c.ConfigFile, c.ProxyJump, c.ProxyCommand, c.Proxy, c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout, c.CommandTimeout, c.ConfirmTimeout, c.SettleTime)
+	values := append(c.KnownHosts.Elements(), c.KnownHosts, c.Port, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.Certificate,
+		c.AgentSocket, c.ConfigFile, c.ProxyJump, c.ProxyCommand, c.Proxy, c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout,
+		c.CommandTimeout, c.ConfirmTimeout, c.SettleTime)
 	return slices.ContainsFunc(values, attr.Value.IsUnknown)
 }

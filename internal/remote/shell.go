@@ -38,7 +38,7 @@ type shell struct {
 	stdout  *bufio.Reader
 	stderr  *bufio.Reader
 	mark    string
-	path    string        // the connection as the Mac sees it: client address and port, server address and port; "unknown" when it does not say
+	path    string        // the connection as the Mac sees it: client address and port, server address and port; "unknown" if it does not say
 	gone    chan struct{} // closed when the connection has ended
 }
 

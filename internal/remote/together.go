@@ -6,7 +6,8 @@ import (
 )
 
 // For how long nobody else must have come before f is called. Terraform's applies come in waves, ten at a time, and nothing tells when a
-// wave is over. The first comes within milliseconds; the next, within wave, while those of the one before end and Terraform writes its state.
+// wave is over. The first comes within milliseconds; the next, within wave, while those of the one before end and Terraform writes its
+// state.
 const (
 	firstWave = 25 * time.Millisecond
 	nextWave  = 200 * time.Millisecond

@@ -10,11 +10,13 @@
 //
 // # Who makes the change
 //
-// Not the session, which the change may kill, but a job of launchd's: it outlives the client, the connection, sshd and tailscaled. (A process that
-// descends from a session can die with the job that served it; at(1) never runs on macOS; `launchctl submit` starts its program over and over.)
+// Not the session, which the change may kill, but a job of launchd's: it outlives the client, the connection, sshd and tailscaled. (A
+// process that descends from a session can die with the job that served it; at(1) never runs on macOS; `launchctl submit` starts its
+// program over and over.)
 // The job is a plist in a folder of root's own under /private/var/run, which launchd does not scan and a reboot empties. It is told to
 // go only after it has reported, so that nothing is changed without it; and it alone makes the change, decides whether it was confirmed in
-// time, and keeps or undoes it, so that the two sides cannot disagree. launchd starts it again if it is killed, and it goes on where it was.
+// time, and keeps or undoes it, so that the two sides cannot disagree. launchd starts it again if it is killed, and it goes on where it
+// was.
 //
 //	client                            the Mac
 //	arm    checks, files, job    ->   armed       waits for the word to go
@@ -28,6 +30,6 @@
 //
 // # Who else is there
 //
-// The job holds the Mac's write lock from before the change until its end, so no other apply comes between. The lock's text says whose it is and
-// until when it can hold; after that, another apply takes it over.
+// The job holds the Mac's write lock from before the change until its end, so no other apply comes between. The lock's text says whose it
+// is and until when it can hold; after that, another apply takes it over.
 package watchdog
