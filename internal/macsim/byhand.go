@@ -147,8 +147,8 @@ func (f *Files) SetImmutable(path string, on bool) error {
 	}))
 }
 
-// Fill makes the disk full: files at path and below take left more bytes, then writing fails with ENOSPC. Path "/" is the whole
-// disk. Several places can be full at a time.
+// Fill makes the disk full: files at path and below take left more bytes, then writing them and creating more fails with ENOSPC. Path "/"
+// is the whole disk. Several places can be full at a time.
 func (f *Files) Fill(path string, left int64) {
 	path, _ = f.deepest(path)
 	f.mu.Lock()

@@ -2,6 +2,7 @@ package macsim
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -65,12 +66,22 @@ func (f *file) Close() error {
 	return nil
 }
 
+// holds tells whether n is in the full place.
+func (d *full) holds(n *node) bool {
+	path := n.path()
+	return d.path == "/" || path == d.path || strings.HasPrefix(path, d.path+"/")
+}
+
+// exhausted tells whether not even a name fits into a folder any more.
+func (f *Files) exhausted(dir *node) bool {
+	return slices.ContainsFunc(f.full, func(d full) bool { return d.left <= 0 && d.holds(dir) })
+}
+
 // room is how many of the size bytes still fit where n is.
 func (f *Files) room(n *node, size int) (int, error) {
-	path := n.path()
 	for i := range f.full {
 		d := &f.full[i]
-		if d.path != "/" && path != d.path && !strings.HasPrefix(path, d.path+"/") {
+		if !d.holds(n) {
 			continue
 		}
 		if int64(size) > d.left {

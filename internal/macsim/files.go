@@ -142,6 +142,9 @@ func (f *Files) add(c cred, dir *node, name string, mode uint32) (*node, error) 
 	if err := changeable(c, dir); err != nil {
 		return nil, err
 	}
+	if f.exhausted(dir) {
+		return nil, errNoSpace
+	}
 	n := f.node(name, mode, c.uid, dir.gid)
 	n.sealed = dir.sealed
 	f.link(dir, n)

@@ -125,6 +125,15 @@ func TestFull(t *testing.T) {
 	if text, _ := m.Files().Read("/etc/a"); text != "12345" {
 		t.Errorf("/etc/a is %q", text)
 	}
+	_, stderr, _ = m.Run(t.Context(), `mkdir /etc/b; ln -s x /etc/c; : >/etc/d; printf x >/etc/a; mkdir /var/run/b && printf fits >/var/run/b/c`)
+	want := `mkdir: /etc/b: No space left on device
+ln: /etc/c: No space left on device
+sh: /etc/d: No space left on device
+sh: line 0: printf: write error: No space left on device
+`
+	if diff := cmp.Diff(want, stderr); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 	m.Files().Free()
 	if _, stderr, exit := m.Run(t.Context(), `cp /tmp/a /etc/a`); exit != 0 {
 		t.Errorf("when it is free again: %s", stderr)

@@ -49,7 +49,7 @@ func (l *launchdState) start(j *job, reason string) {
 	j.reason, j.waits, j.failed, j.launched = reason, false, false, m.now()
 	path, found := m.jobProgram(j)
 	switch {
-	case !m.hasUser(j.word("UserName")), !simulated && !found:
+	case l.ways.Unable, !m.hasUser(j.word("UserName")), !simulated && !found:
 		j.refused()
 	case simulated && behavior.Exits:
 		j.exited(behavior.Exit)

@@ -35,6 +35,7 @@ type launchdState struct {
 type Launchd struct {
 	Vague  bool     // a disabled job, bad ownership and a bad property list are refused with 5 instead of a number of their own
 	Stuck  bool     // kickstart of a job whose program could not be started never returns
+	Unable bool     // no program can be started: the job is loaded, and in the penalty box
 	Late   bool     // no job is started when it is loaded, although its property list says so; kickstart starts it
 	Denied []string // labels that are not loaded at boot because the background items in System Settings do not allow them
 	Extra  string   // what print adds at the end of a job, as it is: fields that nobody knows

@@ -27,11 +27,13 @@ func (m *Mac) ForgetCalls() {
 	m.calls = nil
 }
 
-// Failure is what happens to a program instead of what it would do.
+// Failure is what happens to a program instead of what it would do, such as a launchctl bootstrap that fails with 5 and says nothing of
+// why, or says so although it loaded the job.
 type Failure struct {
 	Stderr string // what it prints
 	Exit   int    // its exit status
-	// Cut cuts the SSH connection that the program came over, and Stderr and Exit mean nothing. For a program that did not come
+	Done   bool   // it does its work all the same, and only says otherwise
+	// Cut cuts the SSH connection that the program came over, and the fields above mean nothing. For a program that did not come
 	// over SSH it means nothing.
 	Cut Cut
 }

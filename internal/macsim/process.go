@@ -197,15 +197,23 @@ func (m *Mac) start(ctx context.Context, path string, p *process) int {
 	case f.Cut == CutBefore:
 		p.session.kill()
 		return 128 + sigKILL
-	case f.Cut == CutNever:
+	case f.Cut == CutNever && !f.Done:
 		_, _ = io.WriteString(p.Stderr, f.Stderr)
 		return f.Exit
 	}
-	argv := slices.Clone(p.Args)
+	argv, stderr := slices.Clone(p.Args), p.Stderr
+	if f != nil && f.Done {
+		p.Stdout, p.Stderr = io.Discard, io.Discard
+	}
 	status := m.execute(ctx, path, p)
 	m.tell(ctx, argv, true)
-	if f != nil {
+	switch {
+	case f == nil:
+	case f.Cut == CutAfter:
 		p.session.cut()
+	default:
+		_, _ = io.WriteString(stderr, f.Stderr)
+		status = f.Exit
 	}
 	return status
 }

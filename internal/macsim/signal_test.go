@@ -182,6 +182,61 @@ Could not find service "job" in domain for system
 `)
 }
 
+// TestBootstrapFails makes launchd refuse a job as often as it is told to, with or without loading it.
+func TestBootstrapFails(t *testing.T) {
+	for name, done := range map[string]bool{"refused": false, "loaded": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMac(t, Mac{})
+			put(t, m, "/tmp/job.plist", daemon(t, "job", alive), 0o644)
+			left := 2
+			m.Fail(func(argv []string) *Failure {
+				if argv[0] != "launchctl" || argv[1] != "bootstrap" || argv[3] != "/tmp/job.plist" || left == 0 {
+					return nil
+				}
+				left--
+				return &Failure{Stderr: "Bootstrap failed: 5: Input/output error\n", Exit: 5, Done: done}
+			})
+			want := `
+$ launchctl bootstrap system /tmp/job.plist
+Bootstrap failed: 5: Input/output error
+exit 5
+$ launchctl print system/job | grep state
+Bad request.
+Could not find service "job" in domain for system
+exit 1
+$ launchctl bootstrap system /tmp/job.plist
+Bootstrap failed: 5: Input/output error
+exit 5
+$ launchctl bootstrap system /tmp/job.plist
+`
+			if done {
+				want = `
+$ launchctl bootstrap system /tmp/job.plist
+Bootstrap failed: 5: Input/output error
+exit 5
+$ launchctl print system/job | grep state
+	state = running
+`
+			}
+			check(t, m, want)
+		})
+	}
+}
+
+// Unable is a launchd that loads jobs and cannot start their programs.
+func TestUnable(t *testing.T) {
+	m := newMac(t, Mac{})
+	m.SetLaunchd(Launchd{Unable: true})
+	script(t, m, "job", "echo never", alive)
+	check(t, m, `
+$ launchctl print system/job | grep -e 'state =' -e last
+	state = spawn scheduled
+	last exit code = 78: EX_CONFIG
+$ cat /tmp/out 2>/dev/null
+exit 1
+`)
+}
+
 // Late is a launchd that loads a job and does not start it.
 func TestLate(t *testing.T) {
 	m := newMac(t, Mac{})
@@ -210,28 +265,36 @@ func TestClientGone(t *testing.T) {
 		"pfctl-quiet":  {"sudo pfctl -q -e; sudo pfctl -q -s info | head -1 | cut -c 1-15 >/tmp/out", "Status: Enabled\n"},
 		"silent":       {"sleep 0.1; echo on >/tmp/out", "on\n"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m := Start(t, Mac{})
-			s, err := dial(t, m).NewSession()
-			if err != nil {
-				t.Fatal(err)
-			}
-			const outer = `touch /tmp/begun; until [ -e /tmp/gone ]; do sleep 0.01; done; sh -c %s; touch /tmp/done`
-			if err := s.Start(fmt.Sprintf(outer, quote(test.script))); err != nil {
-				t.Fatal(err)
-			}
-			waitFor(t, m, "/tmp/begun")
-			m.CutConnections()
-			_ = s.Wait()
-			if err := m.Files().Write("/tmp/gone", ""); err != nil {
-				t.Fatal(err)
-			}
-			waitFor(t, m, "/tmp/done")
-			if got, _ := m.Files().Read("/tmp/out"); got != test.want {
-				t.Errorf("it wrote %q, want %q", got, test.want)
-			}
-		})
+		for _, cut := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s-%v", name, cut), func(t *testing.T) {
+				t.Parallel()
+				m := Start(t, Mac{})
+				c := dial(t, m)
+				s, err := c.NewSession()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.StdinPipe(); err != nil {
+					t.Fatal(err)
+				}
+				const outer = `touch /tmp/begun; cat >/dev/null; until [ -e /tmp/gone ]; do sleep 0.01; done; sh -c %s; touch /tmp/done`
+				if err := s.Start(fmt.Sprintf(outer, quote(test.script))); err != nil {
+					t.Fatal(err)
+				}
+				waitFor(t, m, "/tmp/begun")
+				if cut {
+					m.CutConnections()
+				} else {
+					_ = c.Close()
+				}
+				_ = s.Wait()
+				byHand(t, m, "touch /tmp/gone")
+				waitFor(t, m, "/tmp/done")
+				if got, _ := m.Files().Read("/tmp/out"); got != test.want {
+					t.Errorf("it wrote %q, want %q", got, test.want)
+				}
+			})
+		}
 	}
 }
 

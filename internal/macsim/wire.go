@@ -60,9 +60,10 @@ type wire struct {
 	// The ends that it stands for, on the wire and as sshd knows them, which are others when pf translates.
 	client, server, inside, outside netip.AddrPort
 
-	cutOnce, endOnce sync.Once
-	cutOff           chan struct{} // Closed by cut: the connection is no more.
-	ended            chan struct{} // Closed by Close: sshd is done with it.
+	cutOnce, endOnce, goneOnce sync.Once
+	cutOff                     chan struct{} // Closed by cut: the connection is no more.
+	ended                      chan struct{} // Closed by Close: sshd is done with it.
+	gone                       chan struct{} // Closed when sshd has read its end.
 
 	mu   sync.Mutex
 	held []byte        // What sshd has written and pf does not let out.
@@ -77,7 +78,7 @@ const fullSocket = 128 << 10
 func (m *Mac) newWire(raw net.Conn, d *door) *wire {
 	w := &wire{
 		raw: &cable{raw, &m.line}, tailscale: d.tailscale, pf: &m.pf, iface: d.iface, client: d.client, server: d.server,
-		cutOff: make(chan struct{}), ended: make(chan struct{}),
+		cutOff: make(chan struct{}), ended: make(chan struct{}), gone: make(chan struct{}),
 	}
 	if !w.client.IsValid() {
 		w.client = netip.AddrPortFrom(realEnd(raw.RemoteAddr()).Addr(), 0)
@@ -199,10 +200,13 @@ func (w *wire) Read(b []byte) (int, error) {
 	if !w.pass(pf.In, flags, w.ended) {
 		return 0, net.ErrClosed
 	}
+	if err != nil {
+		w.goneOnce.Do(func() { close(w.gone) })
+	}
 	return n, err
 }
 
-// Write returns at once unless the socket is full.
+// Write returns at once unless the socket is full and the client is there, as far as sshd knows.
 func (w *wire) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	full, room := len(w.held) >= fullSocket, w.room
@@ -211,6 +215,7 @@ func (w *wire) Write(b []byte) (int, error) {
 		select {
 		case <-room:
 		case <-w.ended:
+		case <-w.gone:
 		case <-w.cutOff:
 		}
 	}

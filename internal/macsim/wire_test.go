@@ -318,6 +318,37 @@ func TestCloseWhileHeld(t *testing.T) {
 	}
 }
 
+// What runs for a client that is gone ends as it would on any Mac, though pf lets none of its output out: it reads the end of its input, and
+// cannot write any more.
+func TestStalledClientGone(t *testing.T) {
+	m := Start(t, Mac{Client: lanClient, Server: lanServer})
+	loadByHand(t, m, "block out on en0\npass in on en0 no state")
+	c := knockAt(t, m, m.Addr()).in(t)
+	for _, command := range []string{
+		"cat >/dev/null; echo $? >/tmp/read",
+		"sudo pfctl -q -e; sh -c 'cat /dev/zero'; echo $? >/tmp/wrote",
+	} {
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(command); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.AwaitHeld(1)
+	_ = c.Close()
+	for name, want := range map[string]string{"/tmp/read": "0\n", "/tmp/wrote": "141\n"} {
+		until(t, m, "[ -s "+name+" ]")
+		if got, _ := m.Files().Read(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestOpenSSHAndPF(t *testing.T) {
 	if _, err := exec.LookPath("ssh"); err != nil {
 		t.Skip("no ssh here")
