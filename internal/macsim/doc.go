@@ -51,7 +51,7 @@
 //   - sshd would wait for background programs that hold stdout; here the session ends with its shell.
 //   - There are no file descriptors beyond 2, no noclobber, no job control; assigning a readonly variable is not fatal.
 //   - fish and tcsh are names of the login shell only. They read the same language.
-//   - A client that sends a signal over SSH ends its session at once, whatever that traps; nobody else sends a shell of a session one.
+//   - A client that sends a signal over SSH ends its session at once, whatever that traps.
 //   - On Windows the interpreter's own paths, as globbing makes them, have backslashes.
 //
 // Of launchd see launchdState, of sleep [Mac.FallAsleep].

@@ -161,13 +161,9 @@ func socks(t *testing.T, name, to string) (addr string, asked *atomic.Int32) {
 			wanted = fmt.Sprintf("%s:%d", b[:n], binary.BigEndian.Uint16(b[n:]))
 		}
 		asked.Add(1)
-		if wanted != name {
-			_, _ = client.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
-			return
-		}
 		server, err := net.Dial("tcp", to)
-		if err != nil {
-			t.Error(err)
+		if err != nil || wanted != name {
+			_, _ = client.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
 			return
 		}
 		defer server.Close()
