@@ -17,6 +17,9 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
+// patience is for decrypting a key, which takes most of a second, and much more under the race detector.
+const patience = time.Minute
+
 // agentWith starts an agent that holds these files' keys, at a socket in a folder with a blank in its name.
 func agentWith(t *testing.T, files ...string) (socket string) {
 	t.Helper()
@@ -218,6 +221,7 @@ func TestSSHD_auth(t *testing.T) {
 			t.Parallel()
 			s := sshd(t, mac, test.options...)
 			to := configured(t, s.config(t, "mini", test.prepare(t, s)...))
+			to.ConnectTimeout = patience
 			if test.change != nil {
 				test.change(t, s, &to)
 			}
@@ -294,7 +298,7 @@ func TestSSHD_authRefused(t *testing.T) {
 	// A passphrase that does not fit, and an agent that is not there.
 	s.client = sealed
 	to = configured(t, s.config(t, "mini", "IdentityAgent /nowhere/agent"))
-	to.Passphrase = "open barley"
+	to.Passphrase, to.ConnectTimeout = "open barley", patience
 	if err = hello(t, to); err == nil || !strings.Contains(err.Error(), "decryption password incorrect") || !strings.Contains(err.Error(), "the agent at /nowhere/agent") {
 		t.Errorf("got %v", err)
 	}

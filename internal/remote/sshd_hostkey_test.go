@@ -77,7 +77,7 @@ func TestSSHD_hostKey(t *testing.T) {
 			write(t, file, test.text)
 			to := configured(t, s.config(t, "mini", append(test.options, "UserKnownHostsFile "+file)...))
 			write(t, filepath.Join(dir, "global"), line(here, plain.hostKey))
-			if trusted, ok := sshTrusts(t, to.ConfigFile); ok && trusted != (test.says == "") {
+			if trusted, ok := sshTrusts(to.ConfigFile); ok && trusted != (test.says == "") {
 				t.Errorf("ssh itself decides otherwise: %v", trusted)
 			}
 			err := hello(t, to)
@@ -96,14 +96,12 @@ func TestSSHD_hostKey(t *testing.T) {
 }
 
 // sshTrusts asks ssh itself whether it would go to mini; ok is false where there is none.
-func sshTrusts(t *testing.T, config string) (trusted, ok bool) {
-	t.Helper()
+func sshTrusts(config string) (trusted, ok bool) {
 	ssh, err := exec.LookPath("ssh")
 	if err != nil {
 		return false, false
 	}
-	out, err := exec.Command(ssh, "-F", config, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "mini", "/usr/bin/true").CombinedOutput()
-	t.Logf("ssh: %v, %s", err, out)
+	err = exec.Command(ssh, "-F", config, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "mini", "/usr/bin/true").Run()
 	return err == nil, true
 }
 

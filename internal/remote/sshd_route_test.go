@@ -161,9 +161,13 @@ func socks(t *testing.T, name, to string) (addr string, asked *atomic.Int32) {
 			wanted = fmt.Sprintf("%s:%d", b[:n], binary.BigEndian.Uint16(b[n:]))
 		}
 		asked.Add(1)
-		server, err := net.Dial("tcp", to)
-		if err != nil || wanted != name {
+		if wanted != name {
 			_, _ = client.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
+			return
+		}
+		server, err := net.Dial("tcp", to)
+		if err != nil {
+			t.Error(err)
 			return
 		}
 		defer server.Close()

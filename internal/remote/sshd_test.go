@@ -117,9 +117,9 @@ type server struct {
 	hostKey ssh.Signer
 	client  string // the file of the private key that may log in
 
-	connections, open atomic.Int32
-	mu                sync.Mutex
-	log               bytes.Buffer
+	connections atomic.Int32
+	mu          sync.Mutex
+	log         bytes.Buffer
 }
 
 // sshd starts a server until the test ends. What logs in meets the Mac, or a shell if that is nil. The options come first in sshd's
@@ -171,11 +171,7 @@ func sshd(t *testing.T, mac *macsim.Mac, options ...string) *server {
 				return
 			}
 			s.connections.Add(1)
-			s.open.Add(1)
-			running.Go(func() {
-				defer s.open.Add(-1)
-				s.serve(t, program, conn.(*net.TCPConn))
-			})
+			running.Go(func() { s.serve(t, program, conn.(*net.TCPConn)) })
 		}
 	})
 	t.Cleanup(func() {

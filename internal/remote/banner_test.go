@@ -1,0 +1,147 @@
+package remote_test
+
+import (
+	"errors"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// answers is an SSH server that ends every connection when it has decided about the login.
+func answers(t *testing.T, change func(*ssh.ServerConfig)) remote.Target {
+	t.Helper()
+	hostKey, known := key(t)
+	address, port := serve(t, func(conn net.Conn) {
+		cfg := &ssh.ServerConfig{}
+		cfg.AddHostKey(hostKey)
+		change(cfg)
+		_, _, _, _ = ssh.NewServerConn(conn, cfg)
+	})
+	return remote.Target{Name: "mini", Address: address, Port: port, User: "admin", HostKey: known, ConfigFile: "none", Agent: "none", ConnectTimeout: 5 * time.Second}
+}
+
+// A Mac whose disk is locked is told as that. It would take a password for unlocking it, so it gets none.
+func TestDialLocked(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Bool
+	to := answers(t, func(cfg *ssh.ServerConfig) {
+		cfg.BannerCallback = func(ssh.ConnMetadata) string {
+			return "This system is locked. To unlock it, use a local account name and password. Once successfully\n" +
+				"unlocked, you will be able to connect normally.\n"
+		}
+		cfg.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) {
+			asked.Store(true)
+			return nil, errors.New("no")
+		}
+	})
+	to.Password = "secret"
+	err := hello(t, to)
+	var dial *remote.DialError
+	if !errors.As(err, &dial) || !errors.Is(err, remote.ErrLocked) || dial.Stage != remote.StageAuth || asked.Load() {
+		t.Errorf("got %v; password sent: %v", err, asked.Load())
+	}
+}
+
+// sshd shows its banner at the same moment.
+func TestSSHD_locked(t *testing.T) {
+	t.Parallel()
+	banner := filepath.Join(t.TempDir(), "banner")
+	write(t, banner, "This system is locked. To unlock it, use a local account name and password.\n\x1b[2J")
+	s := sshd(t, start(t), "Banner "+banner)
+	err := hello(t, configured(t, s.config(t, "mini")))
+	var dial *remote.DialError
+	if !errors.As(err, &dial) || !errors.Is(err, remote.ErrLocked) || strings.Contains(dial.Banner, "\x1b") || !strings.Contains(dial.Banner, "local account") {
+		t.Errorf("got %v, banner %q", err, dial.Banner)
+	}
+}
+
+// Tailscale asks for nothing, refuses by a banner, and may want somebody to visit a page: what it says is in the error.
+func TestDialTailscale(t *testing.T) {
+	t.Parallel()
+	const refusal = `tailscale: tailnet policy does not permit you to SSH as user "admin"` + "\n"
+	const check = "# Tailscale SSH requires an additional check.\n# To authenticate, visit: https://login.tailscale.com/a/123\n"
+	for name, test := range map[string]struct {
+		banner string
+		hold   bool
+		says   string
+	}{
+		"refuses": {refusal, false, "nothing that is offered is accepted"},
+		"checks":  {check, true, "no answer within the connect timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := answers(t, func(cfg *ssh.ServerConfig) {
+				cfg.ServerVersion = "SSH-2.0-Tailscale"
+				cfg.NoClientAuth = true
+				cfg.NoClientAuthCallback = func(ssh.ConnMetadata) (*ssh.Permissions, error) {
+					if test.hold {
+						<-t.Context().Done()
+					}
+					return nil, &ssh.BannerError{Err: errors.New("refused"), Message: test.banner}
+				}
+				if test.hold {
+					cfg.BannerCallback = func(ssh.ConnMetadata) string { return test.banner }
+				}
+			})
+			to.ConnectTimeout = 500 * time.Millisecond
+			err := hello(t, to)
+			var dial *remote.DialError
+			if !errors.As(err, &dial) || dial.Stage != remote.StageAuth || dial.Banner != test.banner || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, banner %q", err, dial.Banner)
+			}
+		})
+	}
+}
+
+// A password is sent once, by whichever way the server takes, and answers no further questions.
+func TestDialPassword(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 10)
+	questions := func(rounds ...string) func(*ssh.ServerConfig) {
+		return func(cfg *ssh.ServerConfig) {
+			cfg.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+				for _, question := range rounds {
+					answers, err := ask("", "", []string{question}, []bool{false})
+					if err != nil {
+						return nil, err
+					}
+					got <- strings.Join(answers, "+")
+				}
+				return nil, errors.New("no")
+			}
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		server func(*ssh.ServerConfig)
+	}{
+		{"asked", questions("Password:")},
+		{"asked-for-a-new-one", questions("Password:", "New password:")},
+		{"both-ways", func(cfg *ssh.ServerConfig) {
+			questions("Password:")(cfg)
+			cfg.PasswordCallback = func(_ ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+				got <- string(password)
+				return nil, errors.New("no")
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			to := answers(t, test.server)
+			to.Password = "secret"
+			err := hello(t, to)
+			if err == nil || !strings.Contains(err.Error(), "offered: the password") || strings.Contains(err.Error(), "secret") {
+				t.Errorf("got %v", err)
+			}
+			if n, sent := len(got), <-got; n != 1 || sent != "secret" {
+				t.Errorf("sent %q, and %d more", sent, n-1)
+			}
+		})
+	}
+}

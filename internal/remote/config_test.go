@@ -1,0 +1,197 @@
+package remote
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// settle is what a configuration of this text says about mini, with or without asking ssh.
+func settle(t *testing.T, text string, ssh bool) (settings, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !ssh {
+		t.Setenv("PATH", "")
+	} else if _, err := exec.LookPath("ssh"); err != nil {
+		t.Skip("OpenSSH's ssh is not installed")
+	}
+	return configure(t.Context(), file, destination{host: "mini"})
+}
+
+// The library and ssh give the same answer where both can.
+func TestConfigure(t *testing.T) {
+	me, home, err := account()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSH_AUTH_SOCK", "/run/agent")
+	t.Setenv("REMOTE_TEST", "/data")
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "a.conf"), []byte("Host mini\n  Port 2200\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plain := func(change func(*settings)) settings {
+		s := settings{
+			host: "mini", port: "22", user: me, network: "tcp", agent: "/run/agent",
+			identities: []string{home + "/.ssh/id_ed25519", home + "/.ssh/id_ecdsa", home + "/.ssh/id_rsa"}, certificates: []string{},
+			knownHosts: []string{home + "/.ssh/known_hosts", home + "/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
+		}
+		change(&s)
+		return s
+	}
+	for name, test := range map[string]struct {
+		text string
+		want func(*settings)
+	}{
+		"nothing":        {"# Host mini\n#   Port 1\n", func(*settings) {}},
+		"nothing-for-us": {"Host *\n  SendEnv LANG\n  ForwardX11 yes\n", func(*settings) {}},
+		"for-another":    {"Host maxi\n  Port 1\nHost * !mini\n  User x\n", func(*settings) {}},
+		"to-where": {
+			"Host m?ni\n  HostName %h.lan\n  Port=2222\n  User admin\n  AddressFamily inet6\n",
+			func(s *settings) { s.host, s.port, s.user, s.network = "mini.lan", "2222", "admin", "tcp6" },
+		},
+		"files": {
+			"IdentityFile ~/keys/%h-%r-%p-%%\nIdentityFile \"/two words/%u\"\nIdentitiesOnly yes\nCertificateFile ${REMOTE_TEST}/cert\n",
+			func(s *settings) {
+				s.identities, s.named = []string{home + "/keys/mini-" + me + "-22-%", "/two words/" + me}, true
+				s.certificates, s.identitiesOnly = []string{"/data/cert"}, true
+			},
+		},
+		"one-usual-key": {
+			"IdentityFile ~/.ssh/id_rsa\n",
+			func(s *settings) { s.identities, s.named = []string{home + "/.ssh/id_rsa"}, true },
+		},
+		"no-keys":     {"IdentityFile none\n", func(s *settings) { s.identities, s.named = []string{}, true }},
+		"known-hosts": {"UserKnownHostsFile ~/a /b\nGlobalKnownHostsFile none\n", func(s *settings) { s.knownHosts = []string{home + "/a", "/b"} }},
+		"agent":       {"IdentityAgent \"~/Group Containers/t/agent.sock\"\n", func(s *settings) { s.agent = home + "/Group Containers/t/agent.sock" }},
+		"agent-none":  {"IdentityAgent none\n", func(s *settings) { s.agent = "" }},
+		"agent-usual": {"IdentityAgent SSH_AUTH_SOCK\n", func(*settings) {}},
+		"agent-named": {"IdentityAgent $REMOTE_TEST\n", func(s *settings) { s.agent = "/data" }},
+		"jump":        {"ProxyJump me@a:33,b\n", func(s *settings) { s.proxyJump = "me@a:33,b" }},
+		"command":     {"ProxyCommand tailscale nc %h %p\n", func(s *settings) { s.proxyCommand = "tailscale nc %h %p" }},
+		"times":       {"ConnectTimeout 7\nServerAliveInterval 1m\n", func(s *settings) { s.connectTimeout, s.aliveInterval = 7*time.Second, time.Minute }},
+		"alias":       {"HostKeyAlias other\n", func(s *settings) { s.hostKeyAlias = "other" }},
+		"include":     {"Include " + folder + "/*.conf\nHost mini\n  Port 1\n", func(s *settings) { s.port = "2200" }},
+		"first-wins":  {"Host mini\n  Port 1\nHost *\n  Port 2\n  User x\n", func(s *settings) { s.port, s.user = "1", "x" }},
+	} {
+		for _, ssh := range []bool{false, true} {
+			with := "library"
+			if ssh {
+				with = "ssh"
+			}
+			t.Run(name+"-"+with, func(t *testing.T) {
+				got, err := settle(t, test.text, ssh)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(plain(test.want), got, cmp.AllowUnexported(settings{})); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// What only ssh understands is refused where there is none, also in files that are included.
+func TestConfigureWithoutSSH(t *testing.T) {
+	included := filepath.Join(t.TempDir(), "included")
+	if err := os.WriteFile(included, []byte("Match host mini exec false\n  Port 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"Match host mini\n  Port 1\n", "Match host a user root\n  Port 1\n", "Include " + included + "\n"} {
+		if _, err := settle(t, text, false); err == nil || !strings.Contains(err.Error(), "only an ssh program understands") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+	if s, err := settle(t, "Match all\n  Port 1\n", false); err != nil || s.port != "1" {
+		t.Errorf("got %v, %v", s.port, err)
+	}
+}
+
+func TestConfigFiles(t *testing.T) {
+	t.Parallel()
+	loop := filepath.Join(t.TempDir(), "loop")
+	if err := os.WriteFile(loop, []byte("Include "+loop+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{loop: "include each other", loop + "-not": "no such file"} {
+		if _, err := configure(t.Context(), file, destination{host: "mini"}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", file, err)
+		}
+	}
+	if s, err := configure(t.Context(), "none", destination{user: "x", host: "mini", port: "7"}); err != nil || s.user != "x" || s.addr() != "mini:7" {
+		t.Errorf("got %v, %v", s, err)
+	}
+}
+
+func TestParseDestination(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]destination{
+		"a":                    {host: "a"},
+		"me@a:22":              {user: "me", host: "a", port: "22"},
+		"ssh://me@a:22/":       {user: "me", host: "a", port: "22"},
+		"me@corp@a":            {user: "me@corp", host: "a"},
+		"[fe80::1]:2222":       {host: "fe80::1", port: "2222"},
+		"fe80::1":              {host: "fe80::1"},
+		"ssh://[2001:db8::1]/": {host: "2001:db8::1"},
+		" a ":                  {host: "a"},
+	} {
+		if got, err := parseDestination(text); err != nil || got != want {
+			t.Errorf("%q: got %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "me@", "-oProxyCommand=x", "a b", "me@-x", "$(x)"} {
+		if got, err := parseDestination(text); err == nil {
+			t.Errorf("%q: got %+v", text, got)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string][]string{
+		"/a /b":                      {"/a", "/b"},
+		"/two words/x ~/y":           {"/two words/x", "~/y"},
+		"~/Library/Group Files/x /a": {"~/Library/Group Files/x", "/a"},
+		"relative":                   {"relative"},
+		"none":                       {"none"},
+	} {
+		if diff := cmp.Diff(want, paths(value)); diff != "" {
+			t.Errorf("%q: -want +got:\n%s", value, diff)
+		}
+	}
+}
+
+func TestMatchPattern(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"", "", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"ab", "a", false},
+		{"*", "", true},
+		{"*.lan", "mini.lan", true},
+		{"*.lan", ".lan", true},
+		{"*.lan", "lan", false},
+		{"m?ni", "mini", true},
+		{"m?ni", "mni", false},
+		{"[127.0.0.*]:22?2", "[127.0.0.1]:2222", true},
+		{"a*b*c", "aXbYbZc", true},
+		{"a*b*c", "aXcYb", false},
+	} {
+		if got := matchPattern(test.pattern, test.name); got != test.want {
+			t.Errorf("%q with %q: got %v", test.pattern, test.name, got)
+		}
+	}
+}
