@@ -100,7 +100,7 @@ func (s *Survey) Plan(name string, want Rules) Change {
 		file = "" // the boot job loads it
 	}
 	a, kinds := s.Anchor(name), want.kinds()
-	c := Change{Kernel: !a.holds(want), conf: s.Conf.With(name, file, kinds)}
+	c := Change{Kernel: !a.holds(want), conf: s.with(name, file, kinds)}
 	loaded := s.Calls(name)
 	for _, kind := range kinds {
 		if !slices.Contains(loaded, kind) {
@@ -113,7 +113,7 @@ func (s *Survey) Plan(name string, want Rules) Change {
 
 // Drift says, in words for a person, how the anchor is not as it should be, beyond its text and its loaded rules.
 func (s *Survey) Drift(name string) []string {
-	a := s.Anchor(name)
+	a, conf := s.Anchor(name), s.read().all
 	var drift []string
 	if a.Exists && a.Mode&0o7777 != 0o644 || a.Exists && a.Owner != "0:0" {
 		drift = append(drift, fmt.Sprintf("%s has mode %04o and owner %s instead of 0644 and 0:0 (root:wheel)",
@@ -123,7 +123,7 @@ func (s *Survey) Drift(name string) []string {
 		drift = append(drift, a.File+" lacks its last newline, so pfctl would refuse it at boot")
 	}
 	drift = append(drift, a.tableDrift()...)
-	if yes, _ := s.Conf.loads(name, a.File); yes && !a.Exists {
+	if yes, _ := conf.loads(name, a.File); yes && !a.Exists {
 		drift = append(drift, "/etc/pf.conf loads "+a.File+", which does not exist, so the Mac would boot without its main ruleset")
 	}
 	loaded := s.Calls(name)
@@ -131,11 +131,11 @@ func (s *Survey) Drift(name string) []string {
 		if !slices.Contains(loaded, kind) {
 			drift = append(drift, fmt.Sprintf("not called: the main ruleset has no %s that reaches it, so its rules have no effect", kind))
 		}
-		if !s.Conf.calls(kind, name) {
+		if !conf.calls(kind, name) {
 			drift = append(drift, fmt.Sprintf("/etc/pf.conf has no %s that reaches it, so a reboot would end its effect", kind))
 		}
 	}
-	if yes, _ := s.Conf.loads(name, a.File); !yes && !Reached(name) {
+	if yes, _ := conf.loads(name, a.File); !yes && !Reached(name) {
 		drift = append(drift, "/etc/pf.conf does not load "+a.File+", so it would be empty after a reboot")
 	}
 	return drift

@@ -57,9 +57,6 @@ func (s statement) section() section {
 	return sections[words[0]]
 }
 
-// word is a bare word, a quoted string, or a single mark such as = or {.
-var word = regexp.MustCompile(`"[^"]*"|[^\s"#={}(),<>!]+|[={}(),<>!]`)
-
 // ourLine is one of our lines.
 var ourLine = regexp.MustCompile(`^((scrub-|nat-|rdr-|binat-|dummynet-)?anchor "[^"]+"|load anchor "[^"]+" from "[^"]+")\n$`)
 
@@ -84,10 +81,13 @@ func blocks(lines []string) map[int]bool {
 	return ours
 }
 
+// statements are the file's, in order.
+type statements []statement
+
 // statements splits the file. It reads no more of the language than where a statement begins, ends and belongs: comments,
 // quotes, continuation lines, and braces, which may span lines in an inline anchor.
-func (c Conf) statements() []statement {
-	var all []statement
+func (c Conf) statements() statements {
+	var all statements
 	depth, pos := 0, 0
 	open := false // the last statement goes on
 	split := strings.SplitAfter(string(c), "\n")
@@ -118,24 +118,44 @@ func (c Conf) statements() []statement {
 	return all
 }
 
-// wordsOf are the words of a line up to its comment, strings without their quotes.
+// What ends a bare word. Each of marks is a word of its own.
+const (
+	marks  = "={}(),<>!"
+	blanks = " \t\n\f\r"
+)
+
+// wordsOf are the words of a line up to its comment, strings without their quotes. It is called for each line again and again, and
+// so it is no regular expression.
 func wordsOf(line string) []string {
 	var words []string
 	for len(line) > 0 {
-		at := word.FindStringIndex(line)
-		if hash := strings.IndexByte(line, '#'); at == nil || hash >= 0 && hash < at[0] {
-			break
+		n := 1
+		switch c := line[0]; {
+		case c == '#':
+			return words
+		case strings.IndexByte(blanks, c) >= 0:
+		case strings.IndexByte(marks, c) >= 0:
+			words = append(words, line[:1])
+		case c == '"':
+			if end := strings.IndexByte(line[1:], '"'); end >= 0 {
+				n = end + 2
+				words = append(words, line[1:end+1])
+			}
+		default:
+			for n < len(line) && strings.IndexByte(blanks+marks+"\"#", line[n]) < 0 {
+				n++
+			}
+			words = append(words, line[:n])
 		}
-		words = append(words, strings.Trim(line[at[0]:at[1]], `"`))
-		line = line[at[1]:]
+		line = line[n:]
 	}
 	return words
 }
 
-// calls reports whether pf.conf has a call of this kind ("anchor", "rdr-anchor" ...) that reaches the anchor: by its
+// calls reports whether there is a call of this kind ("anchor", "rdr-anchor" ...) that reaches the anchor: by its
 // name, or by NAME/* of its parent. Conditions on the call, as in `anchor "x" on en0`, are its author's business.
-func (c Conf) calls(kind, name string) bool {
-	return slices.ContainsFunc(c.statements(), func(s statement) bool {
+func (all statements) calls(kind, name string) bool {
+	return slices.ContainsFunc(all, func(s statement) bool {
 		return len(s.words) > 1 && s.words[0] == kind && reaches(s.words[1], name)
 	})
 }
@@ -151,9 +171,9 @@ func (c Conf) kinds(name string) []string {
 	return kinds
 }
 
-// hasCall reports whether pf.conf has a call of this kind with just this target, as `com.apple/*` is one.
-func (c Conf) hasCall(kind, target string) bool {
-	return slices.ContainsFunc(c.statements(), func(s statement) bool {
+// hasCall reports whether there is a call of this kind with just this target, as `com.apple/*` is one.
+func (all statements) hasCall(kind, target string) bool {
+	return slices.ContainsFunc(all, func(s statement) bool {
 		return len(s.words) > 1 && s.words[0] == kind && s.words[1] == target
 	})
 }
@@ -170,9 +190,9 @@ func reaches(target, name string) bool {
 	return ok && child != "" && !strings.Contains(child, "/")
 }
 
-// loads reports whether pf.conf loads file into the anchor, and whether a line that does is not ours.
-func (c Conf) loads(name, file string) (yes, foreign bool) {
-	for _, s := range c.statements() {
+// loads reports whether a line loads file into the anchor, and whether one that does is not ours.
+func (all statements) loads(name, file string) (yes, foreign bool) {
+	for _, s := range all {
 		if len(s.words) > 4 && s.words[0] == "load" && s.words[1] == "anchor" && s.words[4] == file &&
 			strings.TrimPrefix(s.words[2], "/") == name {
 			yes, foreign = true, foreign || !s.ours
@@ -181,20 +201,25 @@ func (c Conf) loads(name, file string) (yes, foreign bool) {
 	return yes, foreign
 }
 
+// lines are ours about the anchor, as they have to be beside these statements of others.
+func (all statements) lines(name, file string, kinds []string) []string {
+	var lines []string
+	for _, kind := range kinds {
+		if !all.calls(kind, name) {
+			lines = append(lines, fmt.Sprintf("%s %q\n", kind, name))
+		}
+	}
+	if yes, _ := all.loads(name, file); file != "" && !yes {
+		lines = append(lines, fmt.Sprintf("load anchor %q from %q\n", name, file))
+	}
+	return lines
+}
+
 // With returns pf.conf with the calls of these kinds, and the line that loads file unless that is empty. A call that
 // stands there already, whoever wrote it, is not written again; one of ours that is not asked for is taken out.
 func (c Conf) With(name, file string, kinds []string) Conf {
 	bare := c.Without(name)
-	lines := bare.ours()
-	for _, kind := range kinds {
-		if !bare.calls(kind, name) {
-			lines = append(lines, fmt.Sprintf("%s %q\n", kind, name))
-		}
-	}
-	if yes, _ := bare.loads(name, file); file != "" && !yes {
-		lines = append(lines, fmt.Sprintf("load anchor %q from %q\n", name, file))
-	}
-	return bare.withOurs(lines)
+	return bare.withOurs(append(bare.ours(), bare.statements().lines(name, file, kinds)...))
 }
 
 // Without returns pf.conf without our lines about the anchor, and without a block that has none left.

@@ -65,7 +65,7 @@ func TestConfLeavesNoTrace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			with := Conf(text).With("mine", "/etc/pf.anchors/mine", []string{"anchor", "rdr-anchor", "scrub-anchor"})
 			for _, kind := range []string{"anchor", "rdr-anchor", "scrub-anchor"} {
-				if !with.calls(kind, "mine") {
+				if !with.statements().calls(kind, "mine") {
 					t.Errorf("no %s in\n%s", kind, with)
 				}
 			}
@@ -90,7 +90,7 @@ func TestConfKeepsCallsOfOthers(t *testing.T) {
 	if diff := cmp.Diff(byHand, string(got)); diff != "" {
 		t.Errorf("lines written by hand are enough, -want +got:\n%s", diff)
 	}
-	if _, foreign := got.loads("tailscale-only", "/etc/pf.anchors/tailscale-only"); !foreign {
+	if _, foreign := got.statements().loads("tailscale-only", "/etc/pf.anchors/tailscale-only"); !foreign {
 		t.Error("the line that loads the file is taken for ours")
 	}
 }
@@ -111,6 +111,39 @@ func TestReaches(t *testing.T) {
 		if got := reaches(test.target, test.name); got != test.want {
 			t.Errorf("reaches(%q, %q) = %v", test.target, test.name, got)
 		}
+	}
+}
+
+// What a survey answers from what it has read once is what reading anew would say.
+func TestSurveyWith(t *testing.T) {
+	with := Conf(stock)
+	for _, name := range []string{"a", "b/c", "d"} {
+		with = with.With(name, FileOf(name), []string{"anchor", "rdr-anchor"})
+	}
+	for name, text := range map[string]Conf{
+		"empty":           "",
+		"stock":           stock,
+		"ours":            with,
+		"by-hand-as-ours": stock + "anchor \"a\"\nload anchor \"a\" from \"/etc/pf.anchors/a\"\n",
+		"by-hand-too":     with + "anchor \"a\"\nload anchor \"d\" from \"/etc/pf.anchors/d\"\n",
+		"other-order": Conf(strings.Replace(string(with), "anchor \"a\"\nload anchor \"a\" from \"/etc/pf.anchors/a\"\n",
+			"load anchor \"a\" from \"/etc/pf.anchors/a\"\nanchor \"a\"\n", 1)),
+		"not-sorted": Conf(strings.NewReplacer(`"a"`, `"d"`, `"d"`, `"a"`, "anchors/a", "anchors/d", "anchors/d", "anchors/a").Replace(string(with))),
+		"no-end":     Conf(strings.Replace(string(with), blockEnd, "", 1)),
+		"moved":      Conf(strings.Replace(stock, "anchor \"com", blockBegin+"anchor \"a\"\n"+blockEnd+"anchor \"com", 1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &Survey{Conf: text}
+			for _, anchor := range []string{"a", "b/c", "d", "new"} {
+				for _, kinds := range [][]string{nil, {"anchor"}, {"anchor", "rdr-anchor"}, {"rdr-anchor", "anchor"}, {"scrub-anchor", "anchor"}} {
+					for _, file := range []string{"", FileOf(anchor)} {
+						if diff := cmp.Diff(text.With(anchor, file, kinds), s.with(anchor, file, kinds)); diff != "" {
+							t.Errorf("%s, %q, %q: -want +got:\n%s", anchor, kinds, file, diff)
+						}
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -45,6 +45,9 @@ type Survey struct {
 
 	once sync.Once
 	made *world // see world
+
+	onceRead sync.Once
+	reading  reading // see read
 }
 
 // Anchor is one anchor of a Mac, as found.
@@ -128,9 +131,9 @@ func (s *Survey) Anchor(name string) *Anchor {
 // Calls are the kinds of call by which the main ruleset, as the kernel holds it, reaches the anchor.
 func (s *Survey) Calls(name string) []string {
 	var kinds []string
-	for _, line := range s.main {
-		if call := callLine.FindStringSubmatch(line); call != nil && reaches(call[2], name) && !slices.Contains(kinds, call[1]) {
-			kinds = append(kinds, call[1])
+	for _, call := range s.read().called {
+		if kind := call.words[0]; reaches(call.words[1], name) && !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
 		}
 	}
 	return kinds
@@ -151,7 +154,7 @@ func (s *Survey) EnabledAtBoot() bool {
 // LoadedAtBoot reports whether the anchor's file is loaded at boot: by a line in /etc/pf.conf, or by a job in
 // /Library/LaunchDaemons that names the file, or all files of anchors under com.apple/ as [BootScript] does.
 func (s *Survey) LoadedAtBoot(name string) bool {
-	if yes, _ := s.Conf.loads(name, FileOf(name)); yes {
+	if yes, _ := s.read().all.loads(name, FileOf(name)); yes {
 		return true
 	}
 	return slices.ContainsFunc(s.daemons, func(plist string) bool {
@@ -189,9 +192,10 @@ func parseSurvey(records []remote.Record) *Survey {
 			if want := asLoaded(r.Body); want.Err != nil {
 				s.ConfErr = want.Err
 			} else {
+				statements := s.Conf.statements()
 				s.Lost = slices.DeleteFunc(slices.Clone(s.main), func(line string) bool {
 					if call := callLine.FindStringSubmatch(line); call != nil {
-						return s.Conf.hasCall(call[1], call[2])
+						return statements.hasCall(call[1], call[2])
 					}
 					return slices.Contains(want.Lines, line)
 				})

@@ -291,7 +291,7 @@ func (t *transaction) remove(i int, r request) error {
 		t.conf = conf
 		t.main = t.main || len(t.before.Lost) == 0
 	}
-	_, foreign := conf.loads(r.name, a.File)
+	_, foreign := conf.statements().loads(r.name, a.File)
 	files := a.files()
 	files["args"] = arguments(a.Name, a.File, yesNo(foreign))
 	t.removals = append(t.removals, step{anchor: r.name, Change: change(removalScript, files), requests: []int{i}, kernel: len(a.Loaded) > 0})
