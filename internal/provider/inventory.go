@@ -162,6 +162,7 @@ type inventory struct {
 func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnostics) *inventory {
 	inv := &inventory{macs: map[string]*remote.Host{}, open: config.Hosts.IsUnknown() || config.Host.IsUnknown()}
 	defaults := config.connectionModel.withEnvironment(diags)
+	jumps := new(remote.Jumps)
 	for name, value := range config.Hosts.Elements() {
 		at := path.Root("hosts").AtMapKey(name)
 		if value.IsUnknown() {
@@ -179,7 +180,7 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 		if host.Address.IsNull() {
 			host.Address = types.StringValue(name)
 		}
-		inv.macs[name] = newHost(name, host.Address, host.connectionModel.or(defaults), at, diags)
+		inv.macs[name] = newHost(name, host.Address, host.connectionModel.or(defaults), jumps, at, diags)
 	}
 
 	if inv.fallback = first(config.Host, env("MACOS_HOST")); inv.fallback.IsNull() {
@@ -193,7 +194,7 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 	if name := inv.fallback.ValueString(); name != "" && !slices.Contains(inv.names(), name) {
 		inv.macs[name] = nil
 		if !config.Hosts.IsUnknown() { // otherwise it may say how to reach this Mac
-			inv.macs[name] = newHost(name, inv.fallback, defaults, path.Root("host"), diags)
+			inv.macs[name] = newHost(name, inv.fallback, defaults, jumps, path.Root("host"), diags)
 		}
 	}
 	inv.planned = map[string]*pfctl.Planned{}
@@ -215,7 +216,7 @@ func (inv *inventory) list() string {
 }
 
 // newHost returns nil when something about the connection is not known yet.
-func newHost(name string, address types.String, c connectionModel, at path.Path, diags *diag.Diagnostics) *remote.Host {
+func newHost(name string, address types.String, c connectionModel, jumps *remote.Jumps, at path.Path, diags *diag.Diagnostics) *remote.Host {
 	if address.IsUnknown() || c.unknown() {
 		return nil
 	}
@@ -224,7 +225,7 @@ func newHost(name string, address types.String, c connectionModel, at path.Path,
 		PrivateKey: c.PrivateKey.ValueString(), Passphrase: c.Passphrase.ValueString(), Agent: c.AgentSocket.ValueString(),
 		Certificate: c.Certificate.ValueString(), Password: c.Password.ValueString(), SudoPassword: c.SudoPassword.ValueString(),
 		HostKey: c.HostKey.ValueString(), ConfigFile: home(c.ConfigFile.ValueString()),
-		ProxyJump: c.ProxyJump.ValueString(), ProxyCommand: c.ProxyCommand.ValueString(), Proxy: c.Proxy.ValueString(),
+		Jumps: jumps, ProxyJump: c.ProxyJump.ValueString(), ProxyCommand: c.ProxyCommand.ValueString(), Proxy: c.Proxy.ValueString(),
 		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
 		CommandTimeout: duration(c.CommandTimeout, at.AtName("command_timeout"), diags),
 		ConfirmTimeout: duration(c.ConfirmTimeout, at.AtName("confirm_timeout"), diags),

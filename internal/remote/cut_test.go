@@ -25,6 +25,18 @@ type line struct {
 	silent   atomic.Bool // nothing gets through any more; otherwise the connection is cut
 
 	sentUp, sentDown atomic.Int64 // of all connections
+
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+// cut breaks all connections that there are.
+func (n *line) cut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.conns {
+		_ = c.Close()
+	}
 }
 
 // network leads to a server until the test ends.
@@ -39,6 +51,9 @@ func network(t *testing.T, server string) *line {
 			t.Error(err)
 			return
 		}
+		n.mu.Lock()
+		n.conns = append(n.conns, client, there)
+		n.mu.Unlock()
 		var both sync.WaitGroup
 		cut := func() {
 			_ = client.Close()

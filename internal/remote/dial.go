@@ -17,32 +17,37 @@ import (
 // that long.
 const keepalive = 15 * time.Second
 
-// dial goes along the route: from here to the first hop, from each to the next, and logs in at each. Every error is a *DialError. What
-// the client goes through is closed when the client is.
-func (r *route) dial(ctx context.Context) (*ssh.Client, error) {
-	var at *ssh.Client // where we are; nil: on this machine
-	for _, h := range r.hops {
-		next, err := r.reach(ctx, at, h)
+// dial connects to the Mac and logs in, by way of the jump hosts before it. Every error is a *DialError.
+func (r *route) dial(ctx context.Context) (*ssh.Client, error) { return r.arrive(ctx, len(r.hops)) }
+
+// arrive connects to the n-th hop, from the one before it or, if it is the first, from this machine.
+func (r *route) arrive(ctx context.Context, n int) (*ssh.Client, error) {
+	for again := false; ; again = true {
+		from, done, err := r.jumps.to(ctx, r, n-1)
 		if err != nil {
-			if at != nil {
-				_ = at.Close()
-			}
 			return nil, err
 		}
-		if before := at; before != nil {
+		client, err := r.reach(ctx, from, r.hops[n-1])
+		if err == nil {
 			go func() {
-				_ = next.Wait()
-				_ = before.Close()
+				_ = client.Wait()
+				done()
 			}()
+			return client, nil
 		}
-		at = next
+		// A connection to a jump host that others made may have ended just now.
+		ended := from != nil && !r.jumps.have(r.way(n-1), from)
+		done()
+		if again || !ended {
+			return nil, err
+		}
 	}
-	return at, nil
 }
 
-// reach connects to h and logs in, which may take several connections: no server takes more than a few keys on one, and one that is
-// refused or dropped at once may be taken a moment later. launchd starts one sshd for each connection and turns further ones away while
-// as many run as it allows (42); other servers have MaxStartups. That is tried for a quarter of the time, and never after a login failed.
+// reach connects to h, from where another hop is logged in (nil: from this machine), and logs in. That may take several connections:
+// no server takes more than a few keys on one, and one that is refused or dropped at once may be taken a moment later, since launchd
+// starts one sshd for each connection and turns further ones away while as many run as it allows (42), and other servers have
+// MaxStartups. That is tried for a quarter of the time, and never after a login failed.
 func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Client, error) {
 	l := newLogin(h)
 	defer l.close()

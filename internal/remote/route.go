@@ -16,6 +16,7 @@ type route struct {
 	mac   string // its name
 	hops  []*hop
 	proxy string // as [Target.Proxy], for the connection that this machine makes
+	jumps *Jumps
 
 	timeout time.Duration // from the first connection until the root shell answers
 	alive   time.Duration // how often a silent connection is asked for a sign of life
@@ -46,7 +47,10 @@ func findRoute(ctx context.Context, t Target) (*route, error) {
 	if t.ProxyCommand != "" {
 		jumps = "none"
 	}
-	r := &route{mac: t.name(), proxy: t.Proxy}
+	r := &route{mac: t.name(), proxy: t.Proxy, jumps: t.Jumps}
+	if r.jumps == nil {
+		r.jumps = new(Jumps)
+	}
 	if err := r.lead(ctx, t, to, jumps, 0); err != nil {
 		return nil, &DialError{Host: t.name(), Addr: t.addr(), User: t.User, Stage: StageConfig, Err: err}
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -45,6 +46,61 @@ func TestSSHD_jump(t *testing.T) {
 				t.Errorf("connections to the jump hosts: %v, want %v", got, test.ways)
 			}
 		})
+	}
+}
+
+// All Macs behind a jump host share one connection to it, as long as one of them is connected. When it breaks, there is another one.
+func TestSSHD_jumpShared(t *testing.T) {
+	mac := start(t)
+	jump, broken := sshd(t, nil), sshd(t, nil, "AllowUsers nobody-here")
+	quiet(t)
+	n := network(t, "127.0.0.1:"+jump.port)
+	way := strings.Replace(jump.config(t, "one", "HostKeyAlias [127.0.0.1]:"+jump.port), "Port "+jump.port, fmt.Sprintf("Port %d", n.port), 1)
+	config := configured(t, way+broken.config(t, "two")).ConfigFile
+	fleet := func(jump string) (all []*remote.Host) {
+		to, shared := target(t, mac), new(remote.Jumps)
+		for i := range 20 {
+			to.Name, to.ConfigFile, to.ProxyJump, to.Jumps = fmt.Sprint("mini-", i), config, jump, shared
+			to.ConnectTimeout = patience
+			all = append(all, remote.NewHost(to))
+		}
+		return all
+	}
+	each := func(all []*remote.Host, f func(*remote.Host)) {
+		var done sync.WaitGroup
+		for _, h := range all {
+			done.Go(func() { f(h) })
+		}
+		done.Wait()
+	}
+	run := func(h *remote.Host) {
+		if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
+			t.Error(err)
+		}
+	}
+	macs := fleet("one")
+	each(macs, run)
+	if n := jump.connections.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	n.cut()
+	each(macs, (*remote.Host).AwaitGone)
+	each(macs, run)
+	if n := jump.connections.Load(); n != 2 {
+		t.Errorf("%d connections after one broke", n)
+	}
+	each(macs, (*remote.Host).Close)
+
+	// A jump host that refuses does so once, and each Mac is told under its own name.
+	each(fleet("two"), func(h *remote.Host) {
+		_, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"})
+		var dial *remote.DialError
+		if !errors.As(err, &dial) || dial.Host != h.Name() || dial.Jump != "two" || dial.Stage != remote.StageAuth {
+			t.Errorf("%s: got %v", h.Name(), err)
+		}
+	})
+	if n := broken.connections.Load(); n > 3 {
+		t.Errorf("%d connections to a jump host that refuses", n)
 	}
 }
 
