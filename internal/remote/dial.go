@@ -74,12 +74,9 @@ func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Clien
 
 // connect makes one connection to h, checks whose it is, and logs in.
 func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login) (*ssh.Client, *DialError) {
-	fail := &DialError{Host: r.mac, Addr: h.addr(), User: h.user, Try: h.try}
-	if h.jump {
-		fail.Jump = h.name
-	}
 	failed := func(stage Stage, err error) (*ssh.Client, *DialError) {
-		fail.Stage, fail.Err = stage, withCause(ctx, err)
+		fail := r.failure(h, stage, withCause(ctx, err))
+		fail.Banner = l.said
 		return nil, fail
 	}
 	cfg := &ssh.ClientConfig{User: h.user, AuthCallback: l.next, BannerCallback: l.banner}
@@ -104,7 +101,6 @@ func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login)
 		return ssh.NewClient(sc, chans, reqs), nil
 	}
 	_ = conn.Close()
-	fail.Banner = l.said
 	if stage = p.stage(err); stage == StageAuth {
 		err = l.explain(err)
 	}

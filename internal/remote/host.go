@@ -111,7 +111,7 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 		case !sent && !again && ctx.Err() == nil:
 			continue // the connection had died since the last script: nothing ran, so a new one may
 		case !sent:
-			return Result{}, &DialError{Host: h.Name(), Addr: h.target.addr(), User: h.target.User, Stage: StageTCP, Err: err}
+			return Result{}, h.route.failure(h.route.last(), StageTCP, err)
 		default:
 			return Result{}, &LostError{Host: h.Name(), Err: err}
 		}
@@ -166,8 +166,7 @@ func (h *Host) Reconnect(ctx context.Context) error {
 	}
 	if old := h.shell; old != nil && old.path == fresh.path && fresh.path != "unknown" {
 		_ = fresh.client.Close()
-		return &DialError{Host: h.Name(), Addr: h.target.addr(), User: h.target.User, Stage: StageTCP, Err: errors.New(
-			"the new connection is the old one: the Mac sees both come from " + fresh.path)}
+		return h.route.failure(h.route.last(), StageTCP, errors.New("the new connection is the old one: the Mac sees both come from "+fresh.path))
 	}
 	h.disconnect()
 	h.shell, h.failed = fresh, nil
@@ -215,7 +214,7 @@ func (h *Host) open(ctx context.Context) (*shell, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openShell(ctx, client, h.target)
+	s, err := openShell(ctx, client, h.route, h.target.SudoPassword)
 	if err != nil {
 		_ = client.Close()
 		return nil, err

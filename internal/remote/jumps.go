@@ -42,7 +42,7 @@ func (j *Jumps) to(ctx context.Context, r *route, n int) (client *ssh.Client, do
 		case <-jump.ready:
 			err = jump.err
 		case <-ctx.Done():
-			err = &DialError{Jump: h.name, Addr: h.addr(), User: h.user, Try: h.try, Stage: StageTCP, Err: withCause(ctx, ctx.Err())}
+			err = r.failure(h, StageTCP, withCause(ctx, ctx.Err()))
 		}
 		if err == nil {
 			return jump.client, func() { j.giveBack(way, jump) }, nil

@@ -54,7 +54,7 @@ func findRoute(ctx context.Context, t Target) (*route, error) {
 	if err := r.lead(ctx, t, to, jumps, 0); err != nil {
 		return nil, &DialError{Host: t.name(), Addr: t.addr(), User: t.User, Stage: StageConfig, Err: err}
 	}
-	first, mac := r.hops[0], r.hops[len(r.hops)-1]
+	first, mac := r.hops[0], r.last()
 	mac.jump, mac.password, mac.hostKey = false, t.Password, t.HostKey
 	if t.ProxyJump != "" {
 		mac.try = strings.Replace(mac.try, "ssh ", "ssh -J "+t.ProxyJump+" ", 1)
@@ -67,6 +67,18 @@ func findRoute(ctx context.Context, t Target) (*route, error) {
 	r.timeout = cmp.Or(t.ConnectTimeout, mac.connectTimeout, t.connectTimeout())
 	r.alive = cmp.Or(mac.aliveInterval, keepalive)
 	return r, nil
+}
+
+// last is the Mac itself.
+func (r *route) last() *hop { return r.hops[len(r.hops)-1] }
+
+// failure is what is told when h could not be reached.
+func (r *route) failure(h *hop, stage Stage, err error) *DialError {
+	fail := &DialError{Host: r.mac, Addr: h.addr(), User: h.user, Try: h.try, Stage: stage, Err: err}
+	if h.jump {
+		fail.Jump = h.name
+	}
+	return fail
 }
 
 // lead adds the hops that lead to d, and d itself. The jump hosts are given as in ProxyJump, or else d's configuration has them: for

@@ -43,9 +43,9 @@ type shell struct {
 }
 
 // openShell starts the root shell on client. Every error is a *DialError; the caller closes client.
-func openShell(ctx context.Context, client *ssh.Client, t Target) (*shell, error) {
+func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword string) (*shell, error) {
 	failed := func(stage Stage, err error) (*shell, error) {
-		return nil, &DialError{Host: t.name(), Addr: t.addr(), User: client.User(), Stage: stage, Err: withCause(ctx, err)}
+		return nil, r.failure(r.last(), stage, withCause(ctx, err))
 	}
 	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
 	defer stop()
@@ -74,14 +74,14 @@ func openShell(ctx context.Context, client *ssh.Client, t Target) (*shell, error
 
 	var hello bytes.Buffer
 	password := "no"
-	if t.SudoPassword != "" {
+	if sudoPassword != "" {
 		password = "yes"
 	}
 	hello.WriteString(encode("password=" + password + "\n" + greetScript))
-	if t.SudoPassword != "" {
+	if sudoPassword != "" {
 		// sudo asks three times. The empty lines answer the second and third time, so that a wrong password ends
 		// there and the next line is never taken for one; a shell that is root already skips them.
-		hello.WriteString(t.SudoPassword + "\n\n\n")
+		hello.WriteString(sudoPassword + "\n\n\n")
 	}
 	hello.WriteString(encode("mark=" + s.mark + "\n" + serveScript))
 	if _, err := s.stdin.Write(hello.Bytes()); err != nil {
