@@ -542,7 +542,7 @@ func TestConnectionLost(t *testing.T) {
 				})
 			},
 			Config:      config,
-			ExpectError: wrapped(`(?s)connection to mini was lost.*Run plan again`),
+			ExpectError: wrapped(`(?s)connection was lost.*has undone it by itself`),
 		},
 		resource.TestStep{
 			PreConfig:         func() { mac.Fail(nil) },

@@ -9,7 +9,11 @@ unpack() {
 		[ -d "$folder/${name%%.*}" ] || /bin/mkdir "$folder/${name%%.*}" || return 1
 		/bin/mv "$file" "$folder/${name%%.*}/${name#*.}" || return 1
 	done
-	printf '%s\n' "$client" >"$folder/client"
+	for state in undoing undone stuck kept; do
+		printf '%s disk\n' "$state" >"$folder/full.$state" || return 1
+	done
+	# A log that is there can be opened on a full disk, too.
+	: >"$folder/log" && printf '%s\n' "$client" >"$folder/client"
 }
 drop() {
 	/bin/launchctl bootout "system/$label" 2>/dev/null
@@ -24,9 +28,34 @@ while [ "$n" -le "$changes" ]; do
 	n=$((n + 1))
 done
 
+# A watchdog that has outlived its lease has slept, or launchd has it no more: it goes on, and undoes, before anything else is changed.
+# One that never had a lease was cut short in this script.
+over() {
+	state=
+	[ ! -f "$1/state" ] || read -r state _ <"$1/state"
+	case $state in kept | undone | stuck) ;; *) [ ! -d "$1" ] ;; esac
+}
+for other in "${folder%.*}".*; do
+	if [ "$other" = "$folder" ] || over "$other"; then continue; fi
+	if [ ! -f "$other/lease" ]; then
+		/bin/rm -rf "$other"
+		continue
+	fi
+	: >"$other/undo"
+	/bin/launchctl bootstrap system "$other/job.plist" 2>/dev/null
+	tries=0
+	until over "$other"; do
+		if [ "$tries" -ge 300 ]; then
+			printf 'An earlier change has not been undone: see %s.\n' "$other" >&2
+			drop 73
+		fi
+		/bin/sleep 0.1
+		tries=$((tries + 1))
+	done
+done
+
 lease="$(($(/bin/date +%s) + holds)) ${mine#* }"
 printf '%s\n' "$lease" >"$folder/lease" && /bin/ln -s "$lease" "$lock.$label" && /bin/mv -f "$lock.$label" "$lock" || drop 73
-mine=$lease # so that what fails from here on gives the lock back
 
 said=$(/bin/launchctl bootstrap system "$folder/job.plist" 2>&1)
 code=$?

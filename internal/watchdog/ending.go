@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -28,7 +29,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 type UndoneError struct {
 	Host string
 	// Why is "unconfirmed", "asked" (this side had it undone, because no new connection came through or the apply was cancelled), "stopped" (somebody
-	// stopped the watchdog), "lost" (it was not told to go), or the word of a change that failed: "try" or "keep".
+	// stopped the watchdog), "lost" (it was not told to go), "disk" (the Mac's was full), or the word of a change that failed: "try" or "keep".
 	Why    string
 	Change int // the index of the change that failed
 	Exit   int // its exit status
@@ -57,7 +58,7 @@ func (e *UndoneError) Unwrap() error { return e.Err }
 
 // Unconfirmed is true when nothing failed but to reach the Mac over a new connection.
 func (e *UndoneError) Unconfirmed() bool {
-	return e.Why == "unconfirmed" || e.Why == "asked" && e.Err != nil
+	return e.Why == "unconfirmed" || e.Why == "asked" && e.Err != nil && !errors.Is(e.Err, context.Canceled)
 }
 
 // LostError is a Mac that could not be reached any more, not even after the watchdog must have undone the change; or that had
@@ -74,8 +75,12 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
+// errGone is a watchdog that has ended, and nobody saw how.
+var errGone = errors.New("it is not there any more, as after a restart")
+
 // The states of a watchdog, and what tell.sh says when it has none any more.
 const (
+	arming   = "arming" // it has none yet
 	armed    = "armed"
 	trying   = "trying"
 	loaded   = "loaded"
@@ -116,16 +121,10 @@ func (e ending) final() bool {
 	return e.state == kept || e.state == undone || e.state == stuck || e.state == gone
 }
 
-// result is what Do returns of an end that is final. Lost is why this side could not confirm; nil if it could.
+// result is what Do returns of kept, undone and stuck. Lost is why this side could not confirm; nil if it could.
 func (e ending) result(host string, lost error) ([]remote.Record, error) {
-	switch e.state {
-	case kept:
+	if e.state == kept {
 		return e.records, nil
-	case gone:
-		if lost == nil {
-			lost = errors.New("it is not there any more, as after a restart")
-		}
-		return nil, &LostError{Host: host, Err: lost}
 	}
 	undone := &UndoneError{Host: host, Left: e.state == stuck, Log: e.log, Err: lost}
 	if len(e.cause) > 0 {

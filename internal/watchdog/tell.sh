@@ -8,17 +8,18 @@ if [ -d "$folder" ] && [ "$word" != wait ]; then
 fi
 while :; do
 	state=gone cause=
+	if [ -d "$folder" ]; then state=arming; fi
 	if [ -f "$folder/state" ]; then read -r state cause <"$folder/state"; fi
 	case " $states " in *" $state "*) ;; *) break ;; esac
 	[ "$(/bin/date +%s)" -lt "$limit" ] || break
-	/bin/sleep 0.1
+	/bin/sleep 0.05
 done
 say state "$state" "$cause" || exit # nobody hears it, so it was not seen
 say log
 /bin/cat "$folder/log" 2>/dev/null
 case $state in kept | undone | stuck)
 	: >"$folder/seen"
-	while [ "$(/bin/date +%s)" -lt "$((limit + 10))" ] && /bin/launchctl print "system/$label" >/dev/null 2>&1; do /bin/sleep 0.1; done
+	while [ "$(/bin/date +%s)" -lt "$((limit + 10))" ] && /bin/launchctl print "system/$label" >/dev/null 2>&1; do /bin/sleep 0.05; done
 	;;
 esac
 [ "$state" = kept ] || exit 0

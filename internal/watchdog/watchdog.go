@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -64,7 +66,7 @@ func Do(ctx context.Context, h *remote.Host, p Plan) ([]remote.Record, error) {
 	}
 	w := &watch{Host: h, plan: p, nonce: strings.ToLower(rand.Text()[:12])}
 	if err := w.arm(ctx); err != nil {
-		return nil, err
+		return nil, w.callOff(ctx, err)
 	}
 	defer h.Forget()
 	return w.see(ctx)
@@ -121,13 +123,17 @@ func (w *watch) longest() time.Duration {
 	return 3*w.confirm() + w.settle() + time.Minute + 3*w.plan.Takes
 }
 
+// jobScript is what launchd runs. Without watchdog.sh everything has been done but to end, which was cut short.
+const jobScript = `[ ! -f "$1/watchdog.sh" ] || exec /bin/sh "$1/watchdog.sh" "$@"
+/bin/rm -rf "$1"
+exec /bin/launchctl bootout "system/$2"`
+
 // arm brings the changes to the Mac, has them checked, and returns when the watchdog has reported.
 func (w *watch) arm(ctx context.Context) error {
 	job, err := plist.Encode(plist.Dict{
 		{Key: "Label", Value: w.label()},
-		// When the folder is gone there is nothing to do, and launchd is not to try again.
 		{Key: "ProgramArguments", Value: plist.Array{
-			"/bin/sh", "-c", `[ ! -f "$1/watchdog.sh" ] || exec /bin/sh "$1/watchdog.sh" "$@"`, "watchdog",
+			"/bin/sh", "-c", jobScript, "watchdog",
 			w.folder(), w.label(), seconds(w.confirm()), seconds(w.settle()),
 		}},
 		{Key: "RunAtLoad", Value: true},
@@ -149,14 +155,29 @@ func (w *watch) arm(ctx context.Context) error {
 	return refused(result, err)
 }
 
+// callOff is the error of an arming that failed. If it is not known how far that came, a watchdog may be there, which nobody will tell
+// to go: it is told to end, so that it does not keep the Mac's lock until it does so by itself.
+func (w *watch) callOff(ctx context.Context, err error) error {
+	var lost *remote.LostError
+	if !errors.As(err, &lost) {
+		return err
+	}
+	_, _ = w.tell(ctx, "undo", 5*time.Second, arming, armed)
+	return &UndoneError{Host: w.Name(), Why: "lost", Err: err}
+}
+
 // see has the watchdog make the changes, and sees them through. Whatever becomes of the connections, it knows in the end how it ended, or
-// that the Mac is away.
+// that the Mac is away. Once it is told to go, a ctx that is done has the changes undone; once it is told that they are confirmed, nothing
+// has.
 func (w *watch) see(ctx context.Context) ([]remote.Record, error) {
-	end, err := w.tell(ctx, "go", 2*time.Second, armed, trying)
+	end, err := ending{}, ctx.Err()
+	if err == nil {
+		end, err = w.tell(ctx, "go", 2*time.Second, armed, trying, undoing)
+	}
 	if err != nil || end.state == armed || end.state == trying {
 		// The change may have killed this very connection. Is it made? Only a connection dialled after that proves anything.
 		if err = w.redial(ctx, w.confirm()/2+w.plan.Takes); err == nil {
-			end, err = w.tell(ctx, "wait", w.confirm()/4+w.plan.Takes, armed, trying)
+			end, err = w.tell(ctx, "wait", w.confirm()/4+w.plan.Takes, armed, trying, undoing)
 		}
 	}
 	if err == nil && end.state == loaded {
@@ -172,9 +193,15 @@ func (w *watch) see(ctx context.Context) ([]remote.Record, error) {
 	}
 	cause := err
 	if !end.final() {
-		if end, err = w.giveUp(ctx); err != nil {
-			return nil, &LostError{Host: w.Name(), Err: cmp.Or(cause, err), Until: w.longest()}
+		if cause == nil && end.state != undoing {
+			cause = fmt.Errorf("the watchdog did not get beyond its state %q in time", end.state)
 		}
+		if end, err = w.giveUp(ctx); err != nil {
+			return nil, &LostError{Host: w.Name(), Err: cause, Until: w.longest()}
+		}
+	}
+	if end.state == gone {
+		return nil, &LostError{Host: w.Name(), Err: cmp.Or(cause, errGone), Until: w.longest()}
 	}
 	return end.result(w.Name(), cause)
 }
@@ -187,28 +214,30 @@ func (w *watch) confirmOver(ctx context.Context, word string, states ...string) 
 	return w.tell(ctx, word, time.Minute+w.plan.Takes, states...)
 }
 
-// redial dials until somebody answers or the time is over: again after three seconds at the earliest.
+// redial dials until somebody answers, the time is over or ctx done: again after three seconds at the earliest.
 func (w *watch) redial(ctx context.Context, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for {
+	for ctx.Err() == nil {
 		next := time.After(3 * time.Second)
-		err := w.Reconnect(ctx)
+		err := w.Reconnect(limited)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-next:
-		case <-ctx.Done():
-			return err
+		case <-limited.Done():
+			return cmp.Or(ctx.Err(), err)
 		}
 	}
+	return ctx.Err()
 }
 
 // tell gives the watchdog a word and returns what state it comes to that is none of these, or the state it is in when the time is
-// over. An error says that it cannot be known over this connection.
+// over. An error says that it cannot be known over this connection. A ctx that is done does not end it, since that would end the
+// connection, which may be the last over which the change can be undone at once.
 func (w *watch) tell(ctx context.Context, word string, limit time.Duration, states ...string) (ending, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit+2*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit+2*time.Second)
 	defer cancel()
 	result, err := w.Run(ctx, remote.Cmd{
 		Script: tellScript + w.plan.After,
@@ -226,8 +255,8 @@ func (w *watch) tell(ctx context.Context, word string, limit time.Duration, stat
 func (w *watch) giveUp(ctx context.Context) (end ending, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.longest())
 	defer cancel()
-	for word := "undo"; ; word = "wait" {
-		end, err = w.tell(ctx, word, 10*time.Second, armed, trying, loaded, settling, keeping, undoing)
+	for {
+		end, err = w.tell(ctx, "undo", 10*time.Second, armed, trying, loaded, settling, keeping, undoing)
 		if err == nil && end.final() {
 			return end, nil
 		}
