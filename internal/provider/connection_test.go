@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
 // connection is one host block's content for a simulated Mac; what is not given is left out.
@@ -79,6 +81,12 @@ func TestConnection_refused(t *testing.T) {
 		"sudo-wants-password": {macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret"}, map[string]string{"password": "secret"}, `(?s)a password is required.*sudo_password`},
 		"sudo-wrong-password": {macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret"}, map[string]string{"password": "secret", "sudo_password": "wrong"}, `(?s)sudo.*incorrect password attempt`},
 		"bad-timeout":         {macsim.Mac{}, map[string]string{"connect_timeout": "soon"}, `Invalid Duration`},
+		"disk-locked":         {macsim.Mac{Banner: "This system is locked. To unlock it, use a local account name and password.\n"}, nil, `(?s)its disk is locked.*FileVault`},
+		"no-such-config":      {macsim.Mac{}, map[string]string{"ssh_config_file": "/nowhere/config"}, `(?s)ssh configuration.*/nowhere/config`},
+		"no-such-jump-host":   {macsim.Mac{}, map[string]string{"proxy_jump": "no-such-host.invalid"}, `(?s)because its jump host no-such-host.invalid cannot.*name look-up`},
+		"command-fails":       {macsim.Mac{}, map[string]string{"proxy_command": "false"}, `(?s)proxy.*the ProxyCommand ended.*Check the proxy`},
+		"socks-away":          {macsim.Mac{}, map[string]string{"proxy": "socks5://127.0.0.1:" + closed}, `(?s)proxy.*refused.*Check the proxy`},
+		"two-ways":            {macsim.Mac{}, map[string]string{"proxy_command": "nc", "proxy_jump": "jump"}, `Two Ways to One Mac`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,6 +106,82 @@ func TestConnection_refused(t *testing.T) {
 // wrapped matches a message in a diagnostic, whose lines the CLI breaks and frames as it likes.
 func wrapped(want string) *regexp.Regexp {
 	return regexp.MustCompile(strings.ReplaceAll(want, " ", `[\s│|]+`))
+}
+
+// Whoever has a working `ssh mini` writes one word.
+func TestConnection_sshConfig(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	dir := t.TempDir()
+	address, port, _ := strings.Cut(sim.Addr(), ":")
+	for name, text := range map[string]string{
+		"key":         sim.ClientKey(),
+		"known_hosts": sim.KnownHostsLine() + "\n",
+		"config": fmt.Sprintf("Host mini\n  HostName %s\n  Port %s\n  User admin\n  IdentityFile %s/key\n  IdentitiesOnly yes\n  UserKnownHostsFile %s/known_hosts\n",
+			address, port, dir, dir),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := fmt.Sprintf("provider \"macos\" {\n  host = \"mini\"\n  ssh_config_file = %q\n}\n", filepath.Join(dir, "config"))
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: config + anyAnchor},
+		{Config: config + anyAnchor, PlanOnly: true},
+	}})
+}
+
+// What is said of a connection that failed names the machine that failed, and what to do there.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("refused")
+	for name, test := range map[string]struct {
+		dial remote.DialError
+		want []string
+	}{
+		"jump-host-key": {
+			remote.DialError{Jump: "bastion", Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Line: "bastion ssh-ed25519 AAAA", File: "/k"}},
+			[]string{"bastion, the jump host of mini", "add this line to /k", "bastion ssh-ed25519 AAAA"},
+		},
+		"changed-host-key": {
+			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x", Name: "[a]:1", Known: []string{"/k:3"}}},
+			[]string{"HOST KEY OF mini HAS CHANGED", "in /k:3", "ssh-keygen -R '[a]:1'"},
+		},
+		"changed-pin": {
+			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x"}},
+			[]string{"stands in the provider's host_key", "before you replace the old key."},
+		},
+		"jump-login": {
+			remote.DialError{Jump: "bastion", Stage: remote.StageAuth, Err: refused, Try: "ssh bastion"},
+			[]string{"mini cannot be reached, because its jump host bastion cannot", "This should work, without questions:\n\n    ssh bastion"},
+		},
+		"tailscale-check": {
+			remote.DialError{Stage: remote.StageAuth, Err: refused, Banner: "# To authenticate, visit: https://login.tailscale.com/a/1\n"},
+			[]string{"visit the address below", "    # To authenticate, visit: https://login.tailscale.com/a/1"},
+		},
+		"tailscale-refuses": {
+			remote.DialError{Stage: remote.StageAuth, Err: refused, Banner: "tailscale: tailnet policy does not permit you to SSH to this node\n"},
+			[]string{"\"ssh\" section of the tailnet's policy", "does not permit"},
+		},
+		"locked": {
+			remote.DialError{Stage: remote.StageAuth, Err: remote.ErrLocked},
+			[]string{"mini was restarted", "FileVault", "ssh admin@10.0.0.1"},
+		},
+		"config": {
+			remote.DialError{Stage: remote.StageConfig, Err: refused, Try: "ssh mini"},
+			[]string{"ssh_config_file"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.dial.Host, test.dial.Addr, test.dial.User = "mini", "10.0.0.1:22", "admin"
+			got := because(&test.dial)
+			for _, want := range test.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("it does not say %q:\n%s", want, got)
+				}
+			}
+		})
+	}
 }
 
 // A key that no known_hosts file has is not accepted; the line that the error tells is all that is missing.

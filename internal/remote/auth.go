@@ -108,7 +108,7 @@ func (l *login) goesOn(fail *DialError) bool {
 		return false
 	}
 	enough := errors.Is(fail, errAnother) || strings.Contains(strings.ToLower(fail.Err.Error()), "too many authentication failures")
-	l.here = 0
+	l.here, l.said = 0, ""
 	return enough && (len(l.keys) > 0 || l.hop.password != "" && !l.passwordSent)
 }
 
