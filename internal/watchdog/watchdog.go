@@ -58,8 +58,8 @@ type Plan struct {
 	AfterArgs []string
 }
 
-// Do carries out the plan on h and returns what After said. Errors are *RefusedError, ErrNotArmed and those of [remote.Host.Run] when nothing
-// was changed, *UndoneError and *LostError. The caller has the Mac alone, see [remote.Host.Alone].
+// Do carries out the plan on h and returns what After said. Errors are *RefusedError, ErrNotArmed and those of [remote.Host.Run] when
+// nothing was changed, *UndoneError and *LostError. The caller has the Mac alone, see [remote.Host.Alone].
 func Do(ctx context.Context, h *remote.Host, p Plan) ([]remote.Record, error) {
 	if p.Direct {
 		return p.direct(ctx, h)
