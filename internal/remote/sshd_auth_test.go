@@ -34,7 +34,7 @@ func agentWith(t *testing.T, files ...string) (socket string) {
 		}
 	}
 	// A socket's path must be short (104 bytes on a Mac), and t.TempDir's is not.
-	folder, err := os.MkdirTemp("", "agent of")
+	folder, err := os.MkdirTemp("", "agent of") //nolint:usetesting // As said.
 	if err != nil {
 		t.Fatal(err)
 	}
