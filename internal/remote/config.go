@@ -110,11 +110,11 @@ func askSSH(ctx context.Context, ssh, file string, d destination) ([]option, err
 // settings are what options make of d; an err is passed on. Of an option that is given several times the first counts, except for
 // files of keys and certificates, which add up.
 func (d destination) settings(options []option, err error) (settings, error) {
-	me, home, accountErr := account()
+	me, accountErr := account()
 	if err = errors.Join(err, accountErr); err != nil {
 		return settings{}, err
 	}
-	s := settings{host: d.host, port: "22", user: me, network: "tcp", agent: os.Getenv("SSH_AUTH_SOCK")}
+	s := settings{host: d.host, port: "22", user: me.Username, network: "tcp", agent: os.Getenv("SSH_AUTH_SOCK")}
 	user, system := usualKnownHosts, usualGlobalKnownHosts
 	seen := map[string]bool{}
 	for _, o := range options {
@@ -179,8 +179,9 @@ func (d destination) settings(options []option, err error) (settings, error) {
 	}
 	machine, _ := os.Hostname()
 	short, _, _ := strings.Cut(machine, ".")
-	e := expander{home: home, tokens: map[byte]string{
-		'%': "%", 'd': home, 'h': s.host, 'i': strconv.Itoa(os.Getuid()), 'k': known, 'L': short, 'l': machine, 'n': d.host, 'p': s.port, 'r': s.user, 'u': me,
+	e := expander{home: me.HomeDir, tokens: map[byte]string{
+		'%': "%", 'd': me.HomeDir, 'h': s.host, 'i': me.Uid, 'k': known, 'L': short, 'l': machine, 'n': d.host, 'p': s.port, 'r': s.user,
+		'u': me.Username,
 	}}
 	s.identities, s.certificates, s.knownHosts = e.files(s.identities), e.files(s.certificates), e.files(s.knownHosts)
 	if s.agent != "" {

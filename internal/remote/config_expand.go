@@ -8,21 +8,22 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// account is the name and the home folder of the user that runs this process, as ssh takes them: from the user database, whatever
-// USER and HOME say.
-func account() (name, home string, err error) {
+// account is the user that runs this process, as ssh knows it: by the user database, whatever USER and HOME say.
+var account = sync.OnceValues(func() (*user.User, error) {
 	me, err := user.LookupId(strconv.Itoa(os.Getuid()))
 	if err != nil || runtime.GOOS == "windows" {
 		me, err = user.Current()
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("who runs this process: %w", err)
+		return nil, fmt.Errorf("who runs this process: %w", err)
 	}
 	// Windows answers DOMAIN\user.
-	return me.Username[strings.LastIndexByte(me.Username, '\\')+1:], me.HomeDir, nil
-}
+	me.Username = me.Username[strings.LastIndexByte(me.Username, '\\')+1:]
+	return me, nil
+})
 
 // expander replaces what stands for something else in the names of files, and keeps the first error.
 type expander struct {

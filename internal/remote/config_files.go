@@ -15,8 +15,9 @@ import (
 
 // configFile is a file of ssh's configuration.
 type configFile struct {
-	path     string
-	includes string // the folder of files that it includes, unless they are given by their whole path
+	path   string
+	folder string // of the files that it includes, unless they are given by their whole path
+	home   string // what ~ stands for
 }
 
 type configFiles []configFile
@@ -27,22 +28,22 @@ func findConfig(file string) (configFiles, error) {
 	if file == "none" {
 		return nil, nil
 	}
-	_, home, err := account()
+	me, err := account()
 	if err != nil {
 		return nil, err
 	}
-	users := filepath.Join(home, ".ssh")
+	users := filepath.Join(me.HomeDir, ".ssh")
 	if file != "" {
 		if _, err := os.Stat(file); err != nil {
 			return nil, err
 		}
-		return configFiles{{file, users}}, nil
+		return configFiles{{file, users, me.HomeDir}}, nil
 	}
 	system := "/etc/ssh"
 	if runtime.GOOS == "windows" {
 		system = filepath.Join(os.Getenv("ProgramData"), "ssh")
 	}
-	return configFiles{{filepath.Join(users, "config"), users}, {filepath.Join(system, "ssh_config"), system}}, nil
+	return configFiles{{filepath.Join(users, "config"), users, me.HomeDir}, {filepath.Join(system, "ssh_config"), system, me.HomeDir}}, nil
 }
 
 // say reports whether any line is what is looked for, in these files or those that they include.
@@ -77,19 +78,15 @@ func (f configFile) says(what func(keyword, value string) bool, depth int) (bool
 			continue
 		}
 		for name := range strings.FieldsSeq(strings.ReplaceAll(value, `"`, " ")) {
-			_, home, err := account()
-			if err != nil {
-				return false, err
-			}
-			if name = inHome(name, home); !filepath.IsAbs(name) {
-				name = filepath.Join(f.includes, name)
+			if name = inHome(name, f.home); !filepath.IsAbs(name) {
+				name = filepath.Join(f.folder, name)
 			}
 			included, err := filepath.Glob(name)
 			if err != nil {
 				return false, fmt.Errorf("%s: %q: %w", f.path, name, err)
 			}
 			for _, path := range included {
-				if said, err := (configFile{path, f.includes}).says(what, depth+1); said || err != nil {
+				if said, err := (configFile{path, f.folder, f.home}).says(what, depth+1); said || err != nil {
 					return said, err
 				}
 			}

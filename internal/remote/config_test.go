@@ -28,10 +28,11 @@ func settle(t *testing.T, text string, ssh bool) (settings, error) {
 
 // The library and ssh give the same answer where both can.
 func TestConfigure(t *testing.T) {
-	me, home, err := account()
+	user, err := account()
 	if err != nil {
 		t.Fatal(err)
 	}
+	me, home := user.Username, user.HomeDir
 	t.Setenv("SSH_AUTH_SOCK", "/run/agent")
 	t.Setenv("REMOTE_TEST", "/data")
 	folder := t.TempDir()
