@@ -1,0 +1,521 @@
+package pfctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/watchdog"
+)
+
+// sweepVar selects cases of TestSweep: "all" of them, every seventh ("thinned"), or those whose name contains it.
+const sweepVar = "PFCTL_SWEEP"
+
+// sweepWindow is within which time the Mac of a trial wants a confirmation. Once nobody is there to give it, the Mac is put to sleep for as
+// long, so that nobody has to wait for the deadline.
+const sweepWindow = 30 * time.Second
+
+// A sweep is one change, at each of whose steps something happens.
+type sweep struct {
+	name    string
+	arrange string // what a hand does to the Mac before
+	errand  errand
+	shuts   bool // the rules cut off whoever makes the change, so that only the old state is right
+
+	steps    []moment
+	parcels  int // how many the client sends
+	old, new phase
+}
+
+// A phase is a Mac as text: as it is, after a restart, and after the same change was made again then.
+type phase struct{ now, booted, again string }
+
+const pfOn = "/sbin/pfctl -q -E 2>/dev/null\n"
+
+func sweeps() []*sweep {
+	table := func(net, rest string) string {
+		return "table <office> { " + net + " }\npass in proto tcp from <office> to any port 22\npass in proto tcp from 100.64.0.0/10 to any port 22\n" + rest
+	}
+	old, added := table("10.0.0.0/8", ""), table("192.0.2.0/24", "block in proto tcp from 198.51.100.0/24 to any\n")
+	was := func(text string) string {
+		conf := Conf(stock).With("ssh", FileOf("ssh"), []string{"anchor"})
+		return fmt.Sprintf("printf %%s '%s' >/etc/pf.anchors/ssh\nprintf %%s '%s' >/etc/pf.conf\n/sbin/pfctl -q -f /etc/pf.conf 2>/dev/null\n"+
+			"/sbin/pfctl -q -o none -a ssh -f /etc/pf.anchors/ssh 2>/dev/null\n", text, conf)
+	}
+	loaded := []string{
+		"pass in proto tcp from <office> to any port = 22 flags S/SA keep state",
+		"pass in inet proto tcp from 100.64.0.0/10 to any port = 22 flags S/SA keep state",
+	}
+	seen := Seen{Exists: true, Text: old, Loaded: loaded}
+	return []*sweep{
+		{name: "new-anchor", arrange: pfOn, errand: errand{Name: "web", Rules: web}},
+		{name: "table", arrange: was(old) + pfOn, errand: errand{Name: "ssh", Rules: added, Seen: seen}},
+		{name: "enable", arrange: was(old), errand: errand{}},
+		{name: "removal", arrange: was(old) + pfOn, errand: errand{Name: "ssh", Remove: true, Seen: seen}},
+		{name: "cut-off", arrange: was(old) + pfOn, shuts: true, errand: errand{Name: "ssh", Rules: "block in quick proto tcp from any to any port 22\n", Seen: seen}},
+	}
+}
+
+// A moment is a step: a program that starts on the Mac: the occurrence-th of these words. How often somebody polls is another matter each
+// time, so of the polls the first two are steps.
+type moment struct {
+	words      string
+	occurrence int
+}
+
+func (s moment) String() string { return fmt.Sprintf("%s (%d)", s.words, s.occurrence) }
+
+// unique are parts of words that are others each time.
+var unique = regexp.MustCompile(`\b[0-9]{10,}\b|127\.0\.0\.1 \d+|100\.64\.0\.7 \d+|macos-fleet\.watchdog\.\w+|macos-fleet\.\w{6}\b|macos-fleet\.lock\.@?\w+|\b\d+ 0$`)
+
+// stepper numbers the programs of one run.
+type stepper struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (s *stepper) next(argv []string) moment {
+	words := strings.ReplaceAll(unique.ReplaceAllString(strings.Join(argv, " "), "*"), "\n", ";")
+	if len(words) > 90 {
+		words = words[:90]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts == nil {
+		s.counts = map[string]int{}
+	}
+	s.counts[words]++
+	return moment{words, s.counts[words]}
+}
+
+// total is how many programs there were.
+func (s *stepper) total() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, count := range s.counts {
+		n += count
+	}
+	return n
+}
+
+// polls are words that are given again and again.
+func (s moment) polls() bool {
+	return strings.HasPrefix(s.words, "/bin/sleep") || strings.HasPrefix(s.words, "/bin/date") || strings.Contains(s.words, "launchctl print")
+}
+
+// mac is a Mac before the change.
+func (s *sweep) mac() (*macsim.Mac, error) {
+	mac, err := behind(macsim.Mac{})
+	if err == nil {
+		err = script(mac, s.arrange+":")
+	}
+	return mac, err
+}
+
+// token is the content of a file that is another each time.
+var token = regexp.MustCompile(`(pf\.token [^\n]*\n\t)\d+`)
+
+func textOf(mac *macsim.Mac) string { return token.ReplaceAllString(mac.String(), "${1}N") }
+
+// learn does the change undisturbed, and notes its steps and what the Mac looks like before and after.
+func (s *sweep) learn(ctx context.Context) error {
+	for _, done := range []bool{false, true} {
+		mac, err := s.mac()
+		if err != nil {
+			return err
+		}
+		defer mac.Close()
+		errand := s.errand.to(mac, mac.Addr())
+		var p *phase
+		if p = &s.old; done {
+			p = &s.new
+			var run stepper
+			mac.Watch(func(argv []string, over bool) {
+				if over {
+					return
+				}
+				if next := run.next(argv); !next.polls() || next.occurrence <= 2 {
+					run.mu.Lock()
+					s.steps = append(s.steps, next)
+					run.mu.Unlock()
+				}
+			})
+			sent := 0
+			line, err := newTap(mac.Addr(), func(done bool) bool {
+				run.mu.Lock()
+				defer run.mu.Unlock()
+				if done {
+					sent++
+				}
+				return true
+			})
+			if err != nil {
+				return err
+			}
+			defer line.close()
+			first := s.errand.to(mac, line.address())
+			if s.shuts {
+				first.Confirm = 3 * time.Second
+			}
+			var undone *watchdog.UndoneError
+			if err := first.run(ctx); err != nil && !(s.shuts && errors.As(err, &undone)) {
+				return err
+			}
+			mac.Watch(nil)
+			s.parcels = sent
+		}
+		p.now = textOf(mac)
+		mac.Reboot()
+		p.booted = textOf(mac)
+		if s.shuts {
+			continue
+		}
+		if err := errand.run(ctx); err != nil {
+			return fmt.Errorf("after a restart: %w", err)
+		}
+		p.again = textOf(mac)
+	}
+	if s.shuts != (s.old == s.new) {
+		return fmt.Errorf("before and after, -before +after:\n%s", cmp.Diff(s.old, s.new))
+	}
+	return nil
+}
+
+// A disturbance is what happens at a step.
+type disturbance struct {
+	name  string
+	after bool // right after the step, else right before it
+	kills bool // the client, which is a process of its own then
+	cuts  bool // the network, until everything else has been looked at
+	boots bool // the Mac
+}
+
+var disturbances = []disturbance{
+	{name: "kill-before", kills: true},
+	{name: "kill-after", kills: true, after: true},
+	{name: "cut", cuts: true},
+	{name: "reboot", boots: true},
+}
+
+// A trial is one case: a change with a disturbance at a step, or at a parcel that the client sends.
+type trial struct {
+	*sweep
+	disturbance
+	number int
+	step   moment
+	parcel bool // number is that of a parcel
+}
+
+func (c trial) name() string {
+	if c.parcel {
+		return fmt.Sprintf("%s/%s-sending/%d", c.sweep.name, c.disturbance.name, c.number)
+	}
+	return fmt.Sprintf("%s/%s/%d", c.sweep.name, c.disturbance.name, c.number)
+}
+
+func (c trial) what() string {
+	if c.parcel {
+		return "the client sends"
+	}
+	return c.step.String()
+}
+
+// A verdict is what became of a trial.
+type verdict struct {
+	hit     bool   // whether the step came
+	outcome string // for the table
+	wrong   []string
+}
+
+func (v *verdict) expect(ok bool, format string, args ...any) bool {
+	if !ok {
+		v.wrong = append(v.wrong, fmt.Sprintf(format, args...))
+	}
+	return ok
+}
+
+// run runs a trial. What it finds out about the Mac afterwards it finds out over new connections, or at the Mac itself.
+func (c trial) run(ctx context.Context) (v verdict) {
+	mac, err := c.mac()
+	if !v.expect(err == nil, "%v", err) {
+		return v
+	}
+	defer mac.Close()
+
+	var process *client
+	ready := make(chan struct{})                          // closed when process is set
+	hit, done := make(chan struct{}), make(chan struct{}) // closed when it strikes, and when it has
+	strike := sync.OnceFunc(func() {
+		<-ready
+		close(hit)
+		defer close(done)
+		switch {
+		case c.kills:
+			process.kill()
+		case c.cuts:
+			mac.Unplug()
+		case c.boots:
+			mac.Reboot()
+		}
+	})
+	var mu sync.Mutex
+	parcels := 0
+	line, err := newTap(mac.Addr(), func(done bool) bool {
+		mu.Lock()
+		if !done {
+			parcels++
+		}
+		now := c.parcel && done == c.after && parcels == c.number
+		mu.Unlock()
+		if now {
+			strike()
+		}
+		return !now || !c.kills
+	})
+	if !v.expect(err == nil, "%v", err) {
+		return v
+	}
+	defer line.close()
+	var run stepper
+	mac.Watch(func(argv []string, done bool) {
+		if done == c.after && run.next(argv) == c.step {
+			strike()
+		}
+	})
+
+	e := c.errand.to(mac, line.address())
+	if e.Confirm = sweepWindow; c.shuts {
+		e.Confirm = 4 * time.Second
+	}
+	ended := make(chan error, 1)
+	if c.kills {
+		process, err = e.start()
+		if !v.expect(err == nil, "%v", err) {
+			return v
+		}
+		go func() { ended <- process.wait() }()
+	} else {
+		e.Connect, e.Command = 20*time.Second, 20*time.Second
+		go func() { ended <- e.run(ctx) }()
+	}
+	close(ready)
+	if c.cuts {
+		select {
+		case <-done:
+			v.quiet(mac, &run)
+			before := textOf(mac)
+			v.expect(before == c.old.now || before == c.new.now, "while it is cut off it is neither old nor new, -old +is:\n%s", cmp.Diff(c.old.now, before))
+			mac.Plug()
+		case err = <-ended:
+			ended <- err
+		}
+	}
+	err = <-ended
+	select {
+	case <-hit:
+		v.hit = true
+		<-done
+	default:
+		v.expect(c.parcel || c.step.polls() || c.after && err == nil, "the step did not come, and the client says: %v", err)
+	}
+	v.quiet(mac, &run)
+	mac.Watch(nil)
+	c.judge(ctx, mac, err, &v)
+	return v
+}
+
+// quiet waits until programs have ceased to start on the Mac, and nothing of a watchdog is there any more. That is after three windows at
+// the latest: one for the word to go, one for the confirmation, one in which it can be read how it ended.
+func (v *verdict) quiet(mac *macsim.Mac, run *stepper) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	was, calm, slept := "", 0, 0
+	for range 600 {
+		now, waits := remains(mac)
+		if now == "" {
+			now = fmt.Sprint(run.total()) // programs that run may leave something yet
+		}
+		if calm++; now != was {
+			was, calm = now, 0
+		}
+		switch {
+		case calm == 8 && !strings.Contains(now, "macos-fleet"):
+			return
+		case calm == 8 && waits:
+			v.expect(slept < 3, "after three windows there is still %s", now)
+			mac.Sleep(sweepWindow)
+			calm, slept = 0, slept+1
+		}
+		<-tick.C
+	}
+	v.expect(false, "after a minute there is still %q", was)
+}
+
+// remains says what of a watchdog is on the Mac, if anything, and whether it waits.
+func remains(mac *macsim.Mac) (what string, waits bool) {
+	names, _ := mac.Files().List("/private/var/run")
+	for _, name := range names {
+		if !strings.HasPrefix(name, "macos-fleet") || name == "macos-fleet.pf.token" {
+			continue
+		}
+		state, _ := mac.Files().Read("/private/var/run/" + name + "/state")
+		state = strings.TrimSpace(state)
+		word, _, _ := strings.Cut(state, " ")
+		waits = waits || slices.Contains([]string{"armed", "loaded", "settling", "kept", "undone", "stuck"}, word)
+		what += " " + name + " " + state
+	}
+	if strings.Contains(mac.String(), "io.github.macos-fleet.watchdog") {
+		what += " a job of macos-fleet"
+	}
+	return what, waits
+}
+
+// judge looks at a Mac on which everything has come to an end; err is what the client said.
+func (c trial) judge(ctx context.Context, mac *macsim.Mac, err error, v *verdict) {
+	found := textOf(mac)
+	old, now := c.old.now, c.new.now
+	if c.boots && v.hit {
+		old, now = c.old.booted, c.new.booted
+	}
+	phase := c.old
+	switch found {
+	case old:
+		v.outcome = "old"
+	case now:
+		v.outcome, phase = "new", c.new
+	default:
+		// Between two renames: what is not called is not in force.
+		v.outcome = "old rules, new files"
+		if kernel(found) == kernel(now) {
+			v.outcome, phase = "new rules, old files", c.new
+		}
+		v.expect(c.boots && (kernel(found) == kernel(now) || kernel(found) == kernel(old)), "neither old nor new, -old +is:\n%s\n-new +is:\n%s",
+			cmp.Diff(old, found), cmp.Diff(now, found))
+	}
+	var undone *watchdog.UndoneError
+	var refused *watchdog.RefusedError
+	switch {
+	case c.kills && v.hit:
+	case err == nil:
+		v.outcome += ", done"
+		v.expect(phase == c.new, "the client believes that it is done")
+	case errors.As(err, &undone):
+		v.outcome += ", undone: " + undone.Why
+		v.expect(phase == c.old && !undone.Left, "the client believes that it is undone: %v", err)
+	case errors.As(err, &refused):
+		v.expect(false, "refused: %v", err)
+	default:
+		v.outcome += fmt.Sprintf(", %T", errors.Unwrap(err))
+	}
+
+	again := c.errand.to(mac, mac.Addr())
+	again.Connect = 30 * time.Second // however busy this machine is
+	fresh, err := again.host()
+	if !v.expect(err == nil, "%v", err) {
+		return
+	}
+	defer fresh.Close()
+	_, err = look(ctx, fresh)
+	v.expect(err == nil, "it cannot be reached: %v", err)
+	mac.Reboot()
+	if booted := textOf(mac); booted != phase.booted {
+		v.expect(c.boots && kernel(booted) == kernel(phase.booted), "after a restart, -want +got:\n%s", cmp.Diff(phase.booted, booted))
+	}
+	if c.sweep.shuts {
+		return
+	}
+	err = again.run(ctx)
+	v.expect(err == nil, "the next apply: %v", err)
+	if text := textOf(mac); text != phase.again {
+		v.expect(text == c.old.again || text == c.new.again, "after the next apply, -want +got:\n%s", cmp.Diff(phase.again, text))
+	}
+}
+
+// kernel is the part of a Mac's text that is about pf's kernel.
+func kernel(text string) string {
+	text = "\n" + text
+	_, text, _ = strings.Cut(text, "\npf\n")
+	text, _, _ = strings.Cut(text, "\nlaunchd\n")
+	return text
+}
+
+// TestSweep has something happen at every step of changes, and looks at what becomes of the Mac: whatever it is, the Mac can be reached
+// afterwards, its rules are all old or all new, also after a restart, nothing is left over, and the change can be made.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	want, set := os.LookupEnv(sweepVar)
+	if !set {
+		t.Skipf("hundreds of Macs, one for each step: set %s=all, thinned, or a part of a case's name", sweepVar)
+	}
+	var all []trial
+	for _, s := range sweeps() {
+		if err := s.learn(t.Context()); err != nil {
+			t.Errorf("%s: %v", s.name, err)
+			continue
+		}
+		for _, d := range disturbances {
+			for n, step := range s.steps {
+				all = append(all, trial{sweep: s, disturbance: d, number: n + 1, step: step})
+			}
+			for n := range s.parcels {
+				all = append(all, trial{sweep: s, disturbance: d, number: n + 1, parcel: true})
+			}
+		}
+	}
+	chosen := slices.DeleteFunc(slices.Clone(all), func(c trial) bool { return want != "all" && want != "thinned" && !strings.Contains(c.name(), want) })
+	if want == "thinned" {
+		chosen = thinned(all)
+		t.Logf("%d of %d cases; %s=all runs every one", len(chosen), len(all), sweepVar)
+	}
+
+	verdicts := make([]verdict, len(chosen))
+	var work sync.WaitGroup
+	slots := make(chan struct{}, 24)
+	for i, c := range chosen {
+		slots <- struct{}{}
+		work.Go(func() {
+			defer func() { <-slots }()
+			verdicts[i] = c.run(t.Context())
+			for _, wrong := range verdicts[i].wrong {
+				t.Errorf("%s, %s: %s", c.name(), c.what(), wrong)
+			}
+		})
+	}
+	work.Wait()
+	outcomes := map[string]int{}
+	var table strings.Builder
+	for i, v := range verdicts {
+		c := chosen[i]
+		if !v.hit {
+			v.outcome = "did not come"
+		}
+		outcomes[v.outcome]++
+		fmt.Fprintf(&table, "%-34s %-100s %s\n", c.name(), c.what(), v.outcome)
+	}
+	t.Logf("\n%s", table.String())
+	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
+		t.Logf("%5d %s", outcomes[outcome], outcome)
+	}
+}
+
+// thinned is every seventh of them, from another one on for each disturbance.
+func thinned(all []trial) []trial {
+	var some []trial
+	for i, c := range all {
+		if i%7 == 0 {
+			some = append(some, c)
+		}
+	}
+	return some
+}
