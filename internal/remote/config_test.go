@@ -145,12 +145,12 @@ func TestParseDestination(t *testing.T) {
 		"ssh://[2001:db8::1]/": {host: "2001:db8::1"},
 		" a ":                  {host: "a"},
 	} {
-		if got, err := parseDestination(text); err != nil || got != want {
-			t.Errorf("%q: got %+v, %v", text, got, err)
+		if got := parseDestination(text); got != want || got.check() != nil {
+			t.Errorf("%q: got %+v, %v", text, got, got.check())
 		}
 	}
-	for _, text := range []string{"", "me@", "-oProxyCommand=x", "a b", "me@-x", "$(x)"} {
-		if got, err := parseDestination(text); err == nil {
+	for _, text := range []string{"", "me@", "-oProxyCommand=x", "a b", "me@-x", "$(x)", "a;x", "-x@a", "`x`@a"} {
+		if got := parseDestination(text); got.check() == nil {
 			t.Errorf("%q: got %+v", text, got)
 		}
 	}

@@ -5,6 +5,13 @@
 // for each script costs three round trips when something is sent on stdin, and sshd's MaxSessions of 10 is met soon.)
 // The scripts of a Mac run one after the other.
 //
+// # How a Mac is reached
+//
+// A [Target] and ssh's configuration make a route: a hop for each jump host, and one for the Mac. Each hop is reached over the one before
+// it, or from this machine by TCP, a SOCKS server or a ProxyCommand; there SSH is spoken, the host key looked up in known_hosts files,
+// and what there is to log in with is offered, one thing after the other. Where an ssh program is installed it reads the configuration
+// (ssh -G); all else is done here, so that no login costs a process, and all of it is told by its [Stage] when it fails.
+//
 // # What is sent
 //
 // The SSH command is constant: a /bin/sh that reads one line, decodes it from base64 and evaluates it. It holds no

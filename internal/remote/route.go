@@ -88,6 +88,9 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 	if depth > deepest {
 		return errors.New("ProxyJump goes in circles")
 	}
+	if err := d.check(); err != nil {
+		return err
+	}
 	s, err := configure(ctx, t.ConfigFile, d)
 	if err != nil {
 		return err
@@ -104,10 +107,7 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 		if i := strings.LastIndexByte(all, ','); i >= 0 {
 			before, last = all[:i], all[i+1:]
 		}
-		jump, err := parseDestination(last)
-		if err != nil {
-			return fmt.Errorf("ProxyJump: %w", err)
-		}
+		jump := parseDestination(last)
 		// Where all hosts are said to be behind a jump host, it is among them; ssh does not go there through itself.
 		if jump.host != d.host {
 			if err := r.lead(ctx, t, jump, before, depth+1); err != nil {
@@ -134,7 +134,7 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 type destination struct{ user, host, port string }
 
 // parseDestination takes what ProxyJump takes: [user@]host[:port], also as an URL.
-func parseDestination(text string) (destination, error) {
+func parseDestination(text string) destination {
 	var d destination
 	rest := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), "ssh://"), "/")
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
@@ -144,10 +144,20 @@ func parseDestination(text string) (destination, error) {
 	if host, port, err := net.SplitHostPort(rest); err == nil {
 		d.host, d.port = host, port
 	}
-	if d.host == "" || strings.HasPrefix(d.host, "-") || strings.ContainsAny(d.host, " \t\n'\"$`;|&<>\\") {
-		return d, fmt.Errorf("%q is not [user@]host[:port]", text)
+	return d
+}
+
+// check refuses what no host or user is called, and what would do something in the commands that ssh's configuration may make of it.
+// Names can come from anywhere: an inventory, another provider.
+func (d destination) check() error {
+	const harmful = "'`\"$;&<>|(){}\t\n\r"
+	switch {
+	case d.host == "" || strings.HasPrefix(d.host, "-") || strings.ContainsAny(d.host, harmful+" \\,"):
+		return fmt.Errorf("%q is not the name of a host", d.host)
+	case strings.HasPrefix(d.user, "-") || strings.ContainsAny(d.user, harmful):
+		return fmt.Errorf("%q is not the name of a user", d.user)
 	}
-	return d, nil
+	return nil
 }
 
 // command is how a person would go there.

@@ -141,7 +141,7 @@ func TestSSHD_jumpFails(t *testing.T) {
 		"mac-refuses":   {jump.config(t, "one") + "Host mini\n  Port 1\n" + mini("ProxyJump one"), "", remote.StageTCP, "refused"},
 		"mac-no-name":   {jump.config(t, "one") + "Host mini\n  HostName nowhere.invalid\n" + mini("ProxyJump one"), "", remote.StageTCP, ""},
 		"mac-host-key":  {jump.config(t, "one") + mini("ProxyJump one", "UserKnownHostsFile none"), "", remote.StageHostKey, "unknown"},
-		"bad-jump":      {jump.config(t, "one") + mini("ProxyJump one"), "", remote.StageConfig, "is not [user@]host[:port]"},
+		"bad-jump":      {jump.config(t, "one") + mini("ProxyJump one"), "", remote.StageConfig, "is not the name of a host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
