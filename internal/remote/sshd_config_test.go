@@ -93,11 +93,11 @@ func TestSSHD_configBroken(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ text, want string }{
 		"mistake":     {"Host mini\n  Port 22\n  Prot 22\n", "line 3: Bad configuration option: prot"},
-		"exec-hangs":  {"Match exec \"sleep 100\"\n  Port 22\n", "no answer within the connect timeout"},
+		"exec-hangs":  {"Match exec \"sleep 10\"\n  Port 22\n", "no answer within the connect timeout"},
 		"fdpass":      {"ProxyUseFdpass yes\n", "ProxyUseFdpass is not supported"},
 		"variable":    {"IdentityFile ${REMOTE_TEST_UNSET}/key\n", "REMOTE_TEST_UNSET is not set"},
 		"circle":      {"Host mini\n  ProxyJump b\nHost b\n  ProxyJump mini\n", "circles"},
-		"jump-broken": {"ProxyJump a\nMatch host a exec \"sleep 100\"\n  Port 22\n", "no answer within the connect timeout"},
+		"jump-broken": {"ProxyJump a\nMatch host a exec \"sleep 10\"\n  Port 22\n", "no answer within the connect timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -177,7 +177,7 @@ func TestSSHD_proxyCommand(t *testing.T) {
 		"ends-well":       {options: []string{"ProxyCommand true"}, says: "the ProxyCommand ended: without a word"},
 		"not-found":       {command: "no-such-command %h", says: "no-such-command"},
 		"unknown-token":   {command: "nc %x", says: "%x is not supported"},
-		"stays-silent":    {options: []string{"ConnectTimeout 1", "ProxyCommand sleep 100"}, says: "no answer within the connect timeout"},
+		"stays-silent":    {options: []string{"ConnectTimeout 1", "ProxyCommand sleep 10"}, says: "no answer within the connect timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
