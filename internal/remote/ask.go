@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// fresh is how long an answer is shared. It only has to outlive one refresh: whoever writes checks on the Mac, in the
-// same script, that what it believes is still so.
-const fresh = 10 * time.Second
+// fresh is how long an answer is shared. It has to outlive the refresh of a fleet, of which this Mac may be asked last: whoever writes
+// checks on the Mac, in the same script, that what it believes is still so.
+const fresh = 2 * time.Minute
 
 // answer is one question's result. Value and err may be read once done is closed.
 type answer struct {
@@ -19,7 +19,7 @@ type answer struct {
 }
 
 // Ask returns f's answer about h, asking once for all who ask by that name: callers share a question under way, and an
-// answer is kept for ten seconds or until the next script that writes. Errors are shared but not kept. T must be the same
+// answer is kept for two minutes or until the next script that writes. Errors are shared but not kept. T must be the same
 // for every use of a name, and the value is shared: it must not be changed.
 func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Context) (T, error)) (T, error) {
 	for {

@@ -3,7 +3,8 @@
 // A [Host] is one Mac. It is dialled when first needed, and from then on one SSH connection, one session and one root
 // shell serve everything that is done there: one login, one sudo, and one round trip for each script. (A new session
 // for each script costs three round trips when something is sent on stdin, and sshd's MaxSessions of 10 is met soon.)
-// The scripts of a Mac run one after the other.
+// The scripts of a Mac run one after the other. Those that only read are sent together, if they come while the Mac is dialled or
+// another runs, and then need one round trip between them: the surveys of a plan, and its checks of rules, ten at a time.
 //
 // # How a Mac is reached
 //

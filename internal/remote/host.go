@@ -22,10 +22,11 @@ type Host struct {
 	failed   error  // why the last dial failed
 	failedAt time.Time
 
-	mu      sync.Mutex // guards what follows
-	answers map[string]*answer
-	waiting map[string][]*waiter // see Together
-	rested  map[string]time.Time // when Together last did something by this name
+	mu       sync.Mutex // guards what follows
+	readings []*reading // that wait for the turn
+	answers  map[string]*answer
+	waiting  map[string][]*waiter // see Together
+	rested   map[string]time.Time // when Together last did something by this name
 }
 
 // NewHost returns the Mac that t reaches. Nothing is dialled before the first script.
@@ -75,6 +76,12 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 			return Result{}, fmt.Errorf("%s: an argument holds a NUL byte: %.60q", h.Name(), arg)
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	if !c.Writes {
+		return h.read(ctx, c)
+	}
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
@@ -84,15 +91,13 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	if c.Writes {
-		defer h.Forget()
-	}
+	defer h.Forget()
 	patience, pause := time.Now().Add(h.target.commandTimeout()), 50*time.Millisecond
 	for again := false; ; again = true {
 		if err := h.connect(ctx); err != nil {
 			return Result{}, err
 		}
-		result, sent, err := h.exchange(ctx, c)
+		result, sent, err := h.write(ctx, c)
 		switch holder, busy := busy(result); {
 		case busy && time.Now().After(patience):
 			return Result{}, &BusyError{Host: h.Name(), Holder: holder}
@@ -104,19 +109,28 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 			case <-ctx.Done():
 				return Result{}, fmt.Errorf("%s: waiting for the apply of %s: %w", h.Name(), holder, ctx.Err())
 			}
-		case err == nil && result.Exit == 0:
-			return result, nil
 		case err == nil:
-			return result, &ExitError{Host: h.Name(), Exit: result.Exit, Stderr: result.Stderr}
+			return result, h.exit(result)
 		case !sent && !again && ctx.Err() == nil:
 			continue // the connection had died since the last script: nothing ran, so a new one may
 		case !sent:
-			return Result{}, h.route.failure(h.route.last(), StageTCP, err)
+			return Result{}, h.unsent(err)
 		default:
 			return Result{}, &LostError{Host: h.Name(), Err: err}
 		}
 	}
 }
+
+// exit is the error of a script that has ended, nil if there is none.
+func (h *Host) exit(r Result) error {
+	if r.Exit == 0 {
+		return nil
+	}
+	return &ExitError{Host: h.Name(), Exit: r.Exit, Stderr: r.Stderr}
+}
+
+// unsent is the error of a script that did not get through.
+func (h *Host) unsent(err error) error { return h.route.failure(h.route.last(), StageTCP, err) }
 
 // Alone waits until nobody else in this process has the Mac alone, and returns what ends that. Who reads a file that others
 // change as well, and writes it according to what was read, does so alone; other machines are noticed by the scripts.
@@ -184,7 +198,7 @@ func (h *Host) connect(ctx context.Context) error {
 			return nil
 		}
 	}
-	if h.failed != nil && time.Since(h.failedAt) < h.target.connectTimeout() {
+	if h.failed != nil && time.Since(h.failedAt) < h.patience() {
 		return h.failed
 	}
 	shell, err := h.open(ctx)
@@ -197,6 +211,14 @@ func (h *Host) connect(ctx context.Context) error {
 	}
 	h.shell, h.failed = shell, nil
 	return nil
+}
+
+// patience is how long connecting may take.
+func (h *Host) patience() time.Duration {
+	if h.route != nil {
+		return h.route.timeout
+	}
+	return h.target.connectTimeout()
 }
 
 // open dials the Mac and starts a shell there.
@@ -223,22 +245,33 @@ func (h *Host) open(ctx context.Context) (*shell, error) {
 	return s, nil
 }
 
-// exchange runs c within the time that it has. After an error the connection is gone. The caller holds the turn.
-func (h *Host) exchange(ctx context.Context, c Cmd) (result Result, sent bool, err error) {
+// write runs c, which writes, within the time that it has.
+func (h *Host) write(ctx context.Context, c Cmd) (result Result, sent bool, err error) {
 	limit := h.target.commandTimeout() + c.Takes
+	err = h.within(ctx, limit, func(s *shell) (err error) {
+		if sent, err = s.send(request(c, limit)); err == nil {
+			result, err = s.receive()
+		}
+		return err
+	})
+	return result, sent, err
+}
+
+// within has f speak to the shell, for so long at most. After an error the connection is gone. The caller holds the turn.
+func (h *Host) within(ctx context.Context, limit time.Duration, f func(*shell) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, silence(limit))
 	defer cancel()
 	shell := h.shell
 	stop := context.AfterFunc(ctx, func() { _ = shell.client.Close() })
 	defer stop()
-	result, sent, err = shell.exchange(c, limit)
+	err := f(shell)
 	if err != nil {
 		h.disconnect()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 	}
-	return result, sent, err
+	return err
 }
 
 func (h *Host) disconnect() {

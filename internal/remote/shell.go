@@ -30,7 +30,7 @@ var serveScript string
 // tcsh treat specially: no quote, exclamation mark, backslash or newline.
 const bootstrap = `exec /bin/sh -c 'IFS= read -r s && eval "$(printf %s "$s" | /usr/bin/base64 -d)"'`
 
-// shell is the root shell on one connection. It serves one request at a time.
+// shell is the root shell on one connection. It serves one request after the other.
 type shell struct {
 	client  *ssh.Client
 	session *ssh.Session
@@ -118,16 +118,19 @@ func (s *shell) awaitReady(failed func(Stage, error) (*shell, error)) (*shell, e
 	}
 }
 
-// exchange sends one request and reads its records. An error for which sent is false comes from a connection that
-// broke before the request was whole, so that it never runs.
-func (s *shell) exchange(c Cmd, lock time.Duration) (result Result, sent bool, err error) {
-	line := s.request(c, lock)
-	if _, err := s.stdin.Write(line[:len(line)-1]); err != nil {
-		return Result{}, false, err
+// send sends requests, each of which is a line. An error for which sent is false comes from a connection that broke before the first
+// was whole, so that none of them ever runs.
+func (s *shell) send(lines []byte) (sent bool, err error) {
+	first := bytes.IndexByte(lines, '\n')
+	if _, err := s.stdin.Write(lines[:first]); err != nil {
+		return false, err
 	}
-	if _, err := s.stdin.Write(line[len(line)-1:]); err != nil {
-		return Result{}, true, err
-	}
+	_, err = s.stdin.Write(lines[first:])
+	return true, err
+}
+
+// receive reads the result of the next request that was sent. After an error there is no more to receive.
+func (s *shell) receive() (result Result, err error) {
 	var stderr bytes.Buffer
 	var read sync.WaitGroup
 	read.Go(func() { s.readStderr(&stderr) })
@@ -137,11 +140,11 @@ func (s *shell) exchange(c Cmd, lock time.Duration) (result Result, sent bool, e
 	}
 	read.Wait()
 	result.Stderr = stderr.String()
-	return result, true, err
+	return result, err
 }
 
 // request is c as the line that serve.sh reads. A script that writes has the Mac for itself, for as long as lock.
-func (s *shell) request(c Cmd, lock time.Duration) []byte {
+func request(c Cmd, lock time.Duration) []byte {
 	var b bytes.Buffer
 	if c.Writes {
 		fmt.Fprintf(&b, "%d ", int(lock.Seconds())+1)

@@ -1,0 +1,146 @@
+package remote
+
+import (
+	"context"
+)
+
+// Scripts that only read are sent together, so that they need one round trip: as many as wait, but no more than this many and no more
+// bytes than this, besides the first. While they are written nobody reads what comes back, and both sides would wait for ever if the
+// connection's windows (2 MiB) were full in both directions.
+const (
+	mostReadings = 32
+	mostRequests = 512 << 10
+)
+
+// reading is a script that only reads, and what became of it.
+type reading struct {
+	Cmd
+	line   []byte        // its request
+	done   chan struct{} // closed when what follows may be read
+	result Result
+	err    error
+}
+
+// read is Run for a script that only reads. Whoever gets the turn carries out all that wait.
+func (h *Host) read(ctx context.Context, c Cmd) (Result, error) {
+	r := &reading{Cmd: c, line: request(c, 0), done: make(chan struct{})}
+	h.mu.Lock()
+	h.readings = append(h.readings, r)
+	h.mu.Unlock()
+	for {
+		select {
+		case <-r.done:
+			return r.result, r.err
+		case <-ctx.Done():
+			h.leave(r)
+			return Result{}, ctx.Err()
+		case h.turn <- struct{}{}:
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+		default:
+			h.readAll(ctx, r)
+		}
+		<-h.turn
+	}
+}
+
+// readAll carries out what waits, r as well unless there is too much of it. The caller holds the turn.
+func (h *Host) readAll(ctx context.Context, r *reading) {
+	var all []*reading
+	for again := false; ; again = true {
+		if err := h.connect(ctx); err != nil {
+			if ctx.Err() != nil {
+				// It may be that only we have given up.
+				h.leave(r)
+				r.end(Result{}, err)
+				return
+			}
+			for all = append(all, h.next()...); len(all) > 0; all = h.next() {
+				endAll(all, err)
+			}
+			return
+		}
+		if all == nil {
+			all = h.next() // with those who came while it was dialled
+		}
+		sent, err := h.sendAll(ctx, all)
+		switch {
+		case err == nil:
+			h.receiveAll(ctx, all)
+			return
+		case sent:
+			endAll(all, &LostError{Host: h.Name(), Err: err})
+			return
+		case again || ctx.Err() != nil:
+			endAll(all, h.unsent(err))
+			return
+		}
+		// The connection had died since the last script: nothing ran, so a new one may.
+	}
+}
+
+func (h *Host) sendAll(ctx context.Context, all []*reading) (sent bool, err error) {
+	var lines []byte
+	for _, r := range all {
+		lines = append(lines, r.line...)
+	}
+	err = h.within(ctx, h.target.commandTimeout(), func(s *shell) (err error) {
+		sent, err = s.send(lines)
+		return err
+	})
+	return sent, err
+}
+
+func (h *Host) receiveAll(ctx context.Context, all []*reading) {
+	for i, r := range all {
+		var result Result
+		err := h.within(ctx, h.target.commandTimeout()+r.Takes, func(s *shell) (err error) {
+			result, err = s.receive()
+			return err
+		})
+		if err != nil {
+			endAll(all[i:], &LostError{Host: h.Name(), Err: err})
+			return
+		}
+		r.end(result, h.exit(result))
+	}
+}
+
+func (r *reading) end(result Result, err error) {
+	r.result, r.err = result, err
+	close(r.done)
+}
+
+func endAll(all []*reading, err error) {
+	for _, r := range all {
+		r.end(Result{}, err)
+	}
+}
+
+// next takes from those that wait as many as may be sent at once, and at least one if there is one.
+func (h *Host) next() []*reading {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, size := 0, 0
+	for n < len(h.readings) && n < mostReadings && (n == 0 || size+len(h.readings[n].line) <= mostRequests) {
+		size += len(h.readings[n].line)
+		n++
+	}
+	all := h.readings[:n:n]
+	h.readings = h.readings[n:]
+	return all
+}
+
+// leave takes out r, if it still waits. What is under way goes on without anybody who waits for it.
+func (h *Host) leave(r *reading) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, other := range h.readings {
+		if other == r {
+			h.readings = append(h.readings[:i:i], h.readings[i+1:]...)
+			return
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// What waits is sent together, and each gets its own result.
+func TestReadTogether(t *testing.T) {
+	t.Parallel()
+	const n, latency = 20, 100 * time.Millisecond
+	mac := macsim.Start(t, macsim.Mac{Latency: latency})
+	h := host(t, mac)
+	release := mac.Hold("true")
+	var all sync.WaitGroup
+	all.Go(func() {
+		if _, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"}); err != nil {
+			t.Error(err)
+		}
+	})
+	mac.Await("true")
+	for i := range n {
+		all.Go(func() {
+			want := strings.Repeat(fmt.Sprint(i), 1000)
+			result, err := h.Run(t.Context(), remote.Cmd{
+				Script: `say file; /bin/cat "$D/f"; printf %s "$1" >&2; exit "$1"`, Args: []string{fmt.Sprint(i)}, Files: map[string][]byte{"f": []byte(want)},
+			})
+			var exit *remote.ExitError
+			if i == 0 && err != nil || i > 0 && (!errors.As(err, &exit) || exit.Exit != i) || string(result.Records[0].Body) != want || result.Stderr != fmt.Sprint(i) {
+				t.Errorf("%d got %v and %+v", i, err, result)
+			}
+		})
+	}
+	h.AwaitReadings(n)
+	began := time.Now()
+	release()
+	all.Wait()
+	if took := time.Since(began); took > n*latency {
+		t.Errorf("that took %v, as if each had waited for the one before", took)
+	}
+}
+
+// More than the connection may hold at once takes turns.
+func TestReadMuch(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	h := host(t, mac)
+	release := mac.Hold("true")
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"}) })
+	mac.Await("true")
+	content := make([]byte, 300<<10)
+	for range 12 {
+		all.Go(func() {
+			result, err := h.Run(t.Context(), remote.Cmd{Script: `say file; /bin/cat "$D/f"`, Files: map[string][]byte{"f": content}})
+			if err != nil || len(result.Records[0].Body) != len(content) {
+				t.Errorf("got %v and %d bytes", err, len(result.Records[0].Body))
+			}
+		})
+	}
+	h.AwaitReadings(12)
+	release()
+	all.Wait()
+}
+
+// A connection that dies under one of several makes the outcome of all those unknown that had not ended, and none is sent again.
+func TestReadLost(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	h := host(t, mac)
+	release := mac.Hold("true")
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"}) })
+	mac.Await("true")
+	var ran atomic.Int32
+	mac.Fail(func(argv []string) *macsim.Failure {
+		if argv[0] == "/usr/bin/false" && ran.Add(1) == 3 {
+			return &macsim.Failure{Cut: macsim.CutBefore}
+		}
+		return nil
+	})
+	var fine, lost atomic.Int32
+	for range 6 {
+		all.Go(func() {
+			_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/false"})
+			var exit *remote.ExitError
+			var gone *remote.LostError
+			switch {
+			case errors.As(err, &exit):
+				fine.Add(1)
+			case errors.As(err, &gone):
+				lost.Add(1)
+			default:
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	h.AwaitReadings(6)
+	release()
+	all.Wait()
+	if fine.Load() != 2 || lost.Load() != 4 || ran.Load() != 3 {
+		t.Errorf("%d were fine and %d lost, of which %d ran", fine.Load(), lost.Load(), ran.Load())
+	}
+}
+
+// All who wait for a Mac that is away learn it at once, from one connection.
+func TestReadAway(t *testing.T) {
+	t.Parallel()
+	var came atomic.Int32
+	address, port := serve(t, func(conn net.Conn) {
+		came.Add(1)
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	to := target(t, start(t))
+	to.Address, to.Port, to.ConnectTimeout = address, port, 500*time.Millisecond
+	h := remote.NewHost(to)
+	t.Cleanup(h.Close)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			_, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"})
+			var dial *remote.DialError
+			if !errors.As(err, &dial) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if came.Load() != 1 {
+		t.Errorf("%d connections", came.Load())
+	}
+}
+
+// Who gives up does so alone: while it dials, and while it waits.
+func TestReadGivesUp(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	h := host(t, mac)
+	release := mac.Hold("uname") // which ends the greeting
+	defer release()
+	dialling, giveUp := context.WithCancel(t.Context())
+	waiting, leave := context.WithCancel(t.Context())
+	results := make(chan error, 3)
+	run := func(ctx context.Context) {
+		_, err := h.Run(ctx, remote.Cmd{Script: "say hello"})
+		results <- err
+	}
+	go run(dialling)
+	mac.Await("uname")
+	go run(waiting)
+	h.AwaitReadings(2)
+	leave()
+	if err := <-results; !errors.Is(err, context.Canceled) {
+		t.Errorf("who waited got %v", err)
+	}
+	h.AwaitReadings(1)
+	go run(t.Context())
+	h.AwaitReadings(2)
+	giveUp()
+	errs := []error{<-results, <-results}
+	if errors.Is(errs[1], context.Canceled) {
+		errs[0], errs[1] = errs[1], errs[0]
+	}
+	if !errors.Is(errs[0], context.Canceled) || errs[1] != nil {
+		t.Errorf("got %v", errs)
+	}
+}
