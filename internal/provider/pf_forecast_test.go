@@ -231,7 +231,7 @@ func TestForecast_removal(t *testing.T) {
 		return mac.provider + fmt.Sprintf("resource \"macos_pf_anchor\" \"walls\" {\n  name = \"com.apple/260.walls\"\n  rules = %q\n%s}\n", walls, body)
 	}
 	first := fmt.Sprintf("resource \"macos_pf_anchor\" \"ways\" {\n  name = \"com.apple/250.ways\"\n  rules = %q\n}\n", ways)
-	removal := wrapped(`(?s)Removing pf Anchor "com.apple/250.ways" Would Cut mini Off.*Anchor "com.apple/260.walls" cuts it: block drop in all`)
+	removal := wrapped(`(?s)Removing pf Anchor "com.apple/250.ways" Would Cut mini Off.*nchor "com.apple/260.walls" cuts it: block drop in all`)
 	mac.run(
 		resource.TestStep{Config: both("  depends_on = [macos_pf_anchor.ways]\n") + first},
 		resource.TestStep{Config: both(""), ExpectError: removal},
