@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -131,6 +133,10 @@ func TestConformance(t *testing.T) {
 		t.Skip("no shell to compare with")
 	}
 	before := m.String()
+	// What this process ignores, as under nohup, the host's shell would ignore as well: a handler makes it the default again.
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
 	for name, script := range snippets {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command("/usr/bin/env", "PATH="+bin+":/usr/bin:/bin:/usr/sbin:/sbin", "sh", "-c", script, "sh")

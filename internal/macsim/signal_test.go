@@ -84,6 +84,7 @@ func TestJobEnds(t *testing.T) {
 			t.Parallel()
 			m := newMac(t, Mac{Second: 10 * time.Millisecond})
 			script(t, m, "job", test.script, plist.Entry{Key: "ExitTimeOut", Value: int64(6000)})
+			until(t, m, "grep -q begun /tmp/out") // which a sleeping child does not prove
 			if out, stderr, _ := m.Run(t.Context(), test.end); out+stderr != "" {
 				t.Errorf("%s said %q", test.end, out+stderr)
 			}
