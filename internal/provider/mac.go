@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	datasourceschema "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -40,6 +42,45 @@ func (m *onMac) mac(host types.String, diags *diag.Diagnostics) *remote.Host {
 				"change its address.")
 	}
 	return h
+}
+
+// sourceOnMac is embedded by every data source that is about one Mac: onMac, as data sources are configured.
+type sourceOnMac struct{ onMac }
+
+// Configure takes the inventory over from the provider.
+func (m *sourceOnMac) Configure(_ context.Context, req datasource.ConfigureRequest, _ *datasource.ConfigureResponse) {
+	if inv, ok := req.ProviderData.(*inventory); ok {
+		m.inventory = inv
+	}
+}
+
+// macOf returns the Mac to read, and names it in host where the configuration leaves that to the provider. Nil is always an error: a
+// data source has nothing to say of a Mac that it cannot reach yet.
+func (m *sourceOnMac) macOf(host *types.String, diags *diag.Diagnostics) *remote.Host {
+	at := path.Root("host")
+	if host.IsNull() && m.inventory != nil {
+		if *host = m.inventory.fallback; host.IsNull() {
+			diags.AddAttributeError(at, "Missing Name of a Mac",
+				"There is more than one Mac, or none, so this data source must say which one it reads. "+m.inventory.list())
+			return nil
+		}
+	}
+	mac := m.mac(*host, diags)
+	if mac == nil && !diags.HasError() {
+		diags.AddAttributeError(at, "The Mac Is Not Known Yet",
+			"How to reach it depends on something that is known only after an apply, and a data source is read before. Apply first what that is "+
+				"(with -target), or let this data source depend on it (depends_on), so that it is read in the apply.")
+	}
+	return mac
+}
+
+// hostSourceAttribute is `host` in the schema of every data source that is about one Mac.
+func hostSourceAttribute() datasourceschema.StringAttribute {
+	return datasourceschema.StringAttribute{
+		Optional:            true,
+		Computed:            true,
+		MarkdownDescription: "The Mac, by its name in the provider's `hosts`. Default: the provider's `host`, or its only Mac.",
+	}
 }
 
 // planHost sets the planned `host` of a resource that leaves it to the provider, and asks for replacement when the Mac is
