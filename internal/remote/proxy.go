@@ -104,20 +104,31 @@ func startCommand(text string) (net.Conn, error) {
 	return c, nil
 }
 
-// Read says at the end how the command ended.
+// Read says at the end how the command ended. So does Write, which may notice first.
 func (c *commandConn) Read(b []byte) (int, error) {
 	n, err := c.stdout.Read(b)
 	if n > 0 || err == nil {
 		return n, nil
 	}
+	return 0, c.ended()
+}
+
+func (c *commandConn) Write(b []byte) (int, error) {
+	n, err := c.stdin.Write(b)
+	if err != nil {
+		err = c.ended()
+	}
+	return n, err
+}
+
+// ended is the error of a command that takes or gives nothing any more.
+func (c *commandConn) ended() error {
 	said := "without a word"
 	if err := c.end(); err != nil {
 		said = err.Error()
 	}
-	return 0, &commandError{cmp.Or(c.stderr.String(), said)}
+	return &commandError{cmp.Or(c.stderr.String(), said)}
 }
-
-func (c *commandConn) Write(b []byte) (int, error) { return c.stdin.Write(b) }
 
 // Close ends the command.
 func (c *commandConn) Close() error {
