@@ -229,10 +229,10 @@ func TestSeen(t *testing.T) {
 }
 
 // daemonOf is a job with these attributes and no others.
-func daemonOf(t *testing.T, attributes map[string]tftypes.Value) daemon {
+func daemonOf(t *testing.T, attributes map[string]tftypes.Value) jobModel {
 	t.Helper()
 	var diags diag.Diagnostics
-	d := readDaemon(t.Context(), tfsdk.State(withAttributes(t, &launchdaemonResource{}, attributes)), &diags)
+	d := readJob(t.Context(), tfsdk.State(withAttributes(t, newLaunchdaemon(), attributes)), &diags)
 	if diags.HasError() {
 		t.Fatal(diags)
 	}
@@ -322,7 +322,7 @@ func TestLaunchdaemon_warnings(t *testing.T) {
 			t.Parallel()
 			mac := simulated(t)
 			mac.Fail(test.fail)
-			r := &launchdaemonResource{onMac{&inventory{macs: map[string]*remote.Host{"mini": reach(t, mac)}}}}
+			r := daemonsOn(t, mac)
 			plan := withAttributes(t, r, map[string]tftypes.Value{
 				"host": tftypes.NewValue(tftypes.String, "mini"), "label": tftypes.NewValue(tftypes.String, "tfacc.warn"),
 				"program": tftypes.NewValue(tftypes.String, test.program), "run_at_load": tftypes.NewValue(tftypes.Bool, true),
@@ -368,7 +368,7 @@ func TestLaunchdaemon_confirm(t *testing.T) {
 		"no-carrier": {"com.acme.agent", arguments("/usr/local/bin/agent"), false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &launchdaemonResource{}
+			r := newLaunchdaemon()
 			job := withAttributes(t, r, map[string]tftypes.Value{
 				"host": tftypes.NewValue(tftypes.String, "mini"), "label": tftypes.NewValue(tftypes.String, test.label),
 				"program_arguments": test.arguments, "confirm": tftypes.NewValue(tftypes.Bool, test.confirm),
@@ -377,7 +377,7 @@ func TestLaunchdaemon_confirm(t *testing.T) {
 			})
 			none := tftypes.NewValue(job.Raw.Type(), nil)
 			var diags diag.Diagnostics
-			if got := readDaemon(t.Context(), job, &diags).confirms(); got != test.confirms {
+			if got := readJob(t.Context(), job, &diags).confirms(); got != test.confirms {
 				t.Errorf("confirms: %v", got)
 			}
 			for change, values := range map[string]struct {
@@ -440,7 +440,7 @@ func TestLaunchdaemon_undone(t *testing.T) {
 		}
 		return nil
 	})
-	r := &launchdaemonResource{onMac{&inventory{macs: map[string]*remote.Host{"mini": reach(t, mac)}}}}
+	r := daemonsOn(t, mac)
 	plan := withAttributes(t, r, map[string]tftypes.Value{
 		"host": tftypes.NewValue(tftypes.String, "mini"), "label": tftypes.NewValue(tftypes.String, "com.acme.sshd"),
 		"program": tftypes.NewValue(tftypes.String, "/bin/cat"), "run_at_load": tftypes.NewValue(tftypes.Bool, true),
@@ -454,6 +454,14 @@ func TestLaunchdaemon_undone(t *testing.T) {
 	if after := mac.state(); after != before {
 		t.Errorf("the Mac changed:\n%s", diff(before, after))
 	}
+}
+
+// daemonsOn is the resource macos_launchdaemon, for use without a CLI.
+func daemonsOn(t *testing.T, mac *testMac) *jobResource {
+	t.Helper()
+	r := newLaunchdaemon()
+	r.inventory = &inventory{macs: map[string]*remote.Host{"mini": reach(t, mac)}}
+	return r
 }
 
 // reach is a simulated Mac as a Host, with which a resource can be used without a CLI.

@@ -1,0 +1,276 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
+	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
+)
+
+var (
+	_ resource.ResourceWithConfigure      = (*jobResource)(nil)
+	_ resource.ResourceWithIdentity       = (*jobResource)(nil)
+	_ resource.ResourceWithImportState    = (*jobResource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*jobResource)(nil)
+	_ resource.ResourceWithValidateConfig = (*jobResource)(nil)
+)
+
+// jobResource is a resource for one kind of launchd's jobs: a property list in a folder, and the job that launchd made of it.
+type jobResource struct {
+	onMac
+	kind jobKind
+}
+
+// jobKind is what tells the resources for launchd's jobs apart.
+type jobKind struct {
+	typeName string // macos_launchdaemon
+	about    string // the resource's description
+}
+
+func (r *jobResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = r.kind.typeName
+}
+
+func (r *jobResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	attributes := map[string]schema.Attribute{
+		"host": hostAttribute(),
+		"label": schema.StringAttribute{
+			Required:            true,
+			Validators:          []validator.String{named{what: "Label", check: launchctl.CheckLabel}},
+			PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+			MarkdownDescription: "Label of the job, in reverse-domain style, such as `com.acme.agent`. Its file has the same name. Changing it replaces the resource.",
+		},
+		"plist": schema.StringAttribute{
+			Optional:   true,
+			Validators: []validator.String{stringvalidator.LengthBetween(1, 1<<18)},
+			MarkdownDescription: "The whole property list as XML, instead of the attributes for single keys. It is the file, byte for byte; it is compared " +
+				"by meaning, so a file that was only formatted anew is no change. An import shows a file in the attributes for single keys where it can: " +
+				"a configuration with `plist` then plans a change once, which writes the text and leaves a job with the same meaning running.",
+		},
+		"confirm": schema.BoolAttribute{
+			Optional: true,
+			MarkdownDescription: "Whether a change to the job must be confirmed over a new connection, within the provider's `confirm_timeout`, and is otherwise undone by the " +
+				"Mac itself. Default: `true` for a job that is known to carry connections to the Mac, by a part of its label or by its program (such as `tailscaled`, " +
+				"`wg-quick`, `zerotier-one`, `cloudflared`, `openvpn`, `sshd`), else `false`.",
+		},
+		"file": schema.StringAttribute{Computed: true, MarkdownDescription: "Path of the property list on the Mac."},
+		"drift": driftAttribute("a wrong owner or mode of the file, a job that is not loaded, loaded from another file, disabled, or running with another " +
+			"definition than the file's"),
+	}
+	for _, k := range launchdKeys {
+		attributes[k.name] = k.attribute
+	}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: r.kind.about,
+		Attributes:          attributes,
+	}
+}
+
+func (r *jobResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identityOf("label", "Label of the job.")
+}
+
+// ValidateConfig checks what can be checked without a Mac: that there is a program, and that a property list given as a whole is one.
+func (r *jobResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	config := readJob(ctx, req.Config, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	whole := config.text("plist")
+	if whole.IsNull() {
+		if config.attrs["program"].IsNull() && config.attrs["program_arguments"].IsNull() {
+			resp.Diagnostics.AddAttributeError(path.Root("program_arguments"), "Missing Program",
+				"A job needs program_arguments or program, or its whole property list as plist.")
+		}
+		return
+	}
+	for _, k := range launchdKeys {
+		if !config.attrs[k.name].IsNull() {
+			resp.Diagnostics.AddAttributeError(path.Root(k.name), "Attribute Beside a Whole Property List",
+				fmt.Sprintf("plist is the whole property list, so %s must be in it.", k.apple))
+		}
+	}
+	if whole.IsUnknown() {
+		return
+	}
+	value, err := plist.Decode([]byte(whole.ValueString()))
+	dict, isDict := value.(plist.Dict)
+	switch label, _ := dict.Get("Label").(string); {
+	case err != nil:
+		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Invalid Property List", capitalized(err.Error())+".")
+	case !isDict:
+		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Invalid Property List", "A job is a dictionary.")
+	case !config.attrs["label"].IsUnknown() && label != config.label():
+		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Other Label in the Property List",
+			fmt.Sprintf("Its Label is %q, while the attribute label says %q.", label, config.label()))
+	}
+}
+
+// ModifyPlan asks the Mac whether the job is free to be created, and warns of a change that nothing would undo.
+func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() {
+		warnUnconfirmed(&resp.Diagnostics, readJob(ctx, req.State, &resp.Diagnostics))
+		return
+	}
+	r.planHost(ctx, req.Config, req.State, resp)
+	plan := readJob(ctx, resp.Plan, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || !plan.known() {
+		return
+	}
+	label := plan.label()
+	plan.attrs["file"], plan.attrs["drift"] = types.StringValue(launchctl.FileOf(label)), stringList(nil)
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan.object())...)
+
+	creates := req.State.Raw.IsNull()
+	if !creates {
+		state := readJob(ctx, req.State, &resp.Diagnostics)
+		creates = !state.text("label").Equal(plan.text("label")) || !state.text("host").Equal(plan.text("host"))
+		if creates {
+			warnUnconfirmed(&resp.Diagnostics, state)
+		}
+	}
+	if !resp.Plan.Raw.Equal(req.State.Raw) {
+		warnUnconfirmed(&resp.Diagnostics, plan)
+	}
+	mac := r.mac(plan.text("host"), &resp.Diagnostics)
+	want, _, err := plan.desired()
+	if mac == nil || !creates || err != nil {
+		return
+	}
+	s, err := launchctl.Look(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Plan launchd Job %q", label), err)
+		return
+	}
+	switch j := s.Job(label); {
+	case j.Foreign():
+		resp.Diagnostics.AddAttributeError(path.Root("label"), fmt.Sprintf("launchd Job %q Belongs to an App", label),
+			fmt.Sprintf("On %s, an app has registered it with macOS, which puts it back by itself. Change it in that app, or in "+
+				"System Settings > General > Login Items.", mac.Name()))
+	case !j.Gone() && !j.Adoptable(want):
+		resp.Diagnostics.AddAttributeError(path.Root("label"), fmt.Sprintf("launchd Job %q Exists", label),
+			fmt.Sprintf("On %s there is such a job, and it is not what this configuration wants. It is not taken over silently.\n\n%s\n\n"+
+				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s/%s'", mac.Name(), foundJob(j), mac.Name(), label))
+	}
+}
+
+// warnUnconfirmed warns of a change to a job, if it is known to carry connections and yet nothing is to undo it.
+func warnUnconfirmed(diags *diag.Diagnostics, d jobModel) {
+	if !d.carries() || d.confirms() {
+		return
+	}
+	diags.AddAttributeWarning(path.Root("confirm"), fmt.Sprintf("Nothing Would Undo a Change to launchd Job %q", d.label()),
+		"This job is known to carry connections to the Mac. With confirm = false it is stopped without a watchdog: if the Mac is reached through it, the "+
+			"connection ends there, what was to load the job again may end with it, and the Mac cannot be reached until it is restarted, or until somebody goes there. "+
+			"Without confirm = false, the Mac loads the old job again by itself unless a new connection comes through.")
+}
+
+func (r *jobResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	plan := readJob(ctx, req.Plan, &resp.Diagnostics)
+	if !resp.Diagnostics.HasError() && r.apply(ctx, plan, launchctl.Seen{}, plan.confirms(), &resp.Diagnostics) {
+		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
+	}
+}
+
+func (r *jobResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	state := readJob(ctx, req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.text("host"), "label", state.text("label"))...)
+	mac := r.mac(state.text("host"), &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	s, err := launchctl.Look(ctx, mac)
+	if err != nil {
+		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Read launchd Job %q", state.label()), err)
+		return
+	}
+	j := s.Job(state.label())
+	if j.Gone() {
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	state.observe(j)
+	resp.Diagnostics.Append(resp.State.Set(ctx, state.object())...)
+}
+
+func (r *jobResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	plan := readJob(ctx, req.Plan, &resp.Diagnostics)
+	state := readJob(ctx, req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if r.apply(ctx, plan, state.seen(), plan.confirms(state), &resp.Diagnostics) {
+		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
+	}
+}
+
+// apply carries the plan out and fills it with what is there then. It reports whether there is a state to keep.
+func (r *jobResource) apply(ctx context.Context, plan jobModel, seen launchctl.Seen, confirm bool, diags *diag.Diagnostics) bool {
+	mac := r.mac(plan.text("host"), diags)
+	_, text, err := plan.desired()
+	if mac == nil {
+		return false
+	}
+	label := plan.label()
+	summary := fmt.Sprintf("Unable to Install launchd Job %q", label)
+	if err != nil {
+		diags.AddError(summary, err.Error())
+		return false
+	}
+	s, err := launchctl.Install(ctx, mac, label, text, seen, confirm)
+	if err != nil {
+		explainJob(diags, path.Root("label"), summary, err, mac.Name(), label, s)
+		return false
+	}
+	j := s.Job(label)
+	plan.observe(j)
+	if drift := j.Drift(); len(drift) > 0 {
+		// An error would have Terraform replace a job that was just created, and it insists on a state as planned.
+		plan.attrs["drift"] = stringList(nil)
+		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Not as Planned", label),
+			fmt.Sprintf("It was installed on %s, but:\n\n%s\n\nThe next plan shows the difference.", mac.Name(), indent(strings.Join(drift, "\n"))))
+	}
+	if trouble := j.Trouble(); trouble != "" {
+		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Loaded, but Does Not Run", label), fmt.Sprintf("On %s, %s.", mac.Name(), trouble))
+	}
+	return true
+}
+
+func (r *jobResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	state := readJob(ctx, req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	mac := r.mac(state.text("host"), &resp.Diagnostics)
+	if mac == nil {
+		return
+	}
+	if s, err := launchctl.Remove(ctx, mac, state.label(), state.seen(), state.confirms()); err != nil {
+		explainJob(&resp.Diagnostics, path.Root("label"), fmt.Sprintf("Unable to Remove launchd Job %q", state.label()), err, mac.Name(), state.label(), s)
+	}
+}
+
+func (r *jobResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	importOnMac(ctx, "label", req, resp)
+}
+
+func (r *jobResource) keep(ctx context.Context, d jobModel, state *tfsdk.State, identity *tfsdk.ResourceIdentity, diags *diag.Diagnostics) {
+	diags.Append(state.Set(ctx, d.object())...)
+	diags.Append(setIdentity(ctx, identity, d.text("host"), "label", d.text("label"))...)
+}
