@@ -65,7 +65,8 @@ func TestForecastHolds(t *testing.T) {
 		if !answered() {
 			continue
 		}
-		s, err := look(t.Context(), h)
+		h.Forget()
+		s, err := Look(t.Context(), h)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/pf"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+	"github.com/macos-fleet/terraform-provider-macos/internal/sysfacts"
 )
 
 // surveyed is a survey by hand: of a Mac with a cable and Tailscale, that we reach at the address.
@@ -66,7 +67,9 @@ utun3: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1280
 		say("file", "100644 0:0 "+FileOf(name), text)
 		say("loads", FileOf(name), text)
 	}
-	return parseSurvey(records)
+	s := parseSurvey(records)
+	s.connect(sysfacts.ParseNetwork(records))
+	return s
 }
 
 // intent is what a text loads to, as the Mac's pfctl would say it; users are numbers there.
@@ -412,10 +415,11 @@ func TestJudgeAtOnce(t *testing.T) {
 
 // The link-local address of one interface may be that of another.
 func TestPathOnLinkLocal(t *testing.T) {
-	s := parseSurvey([]remote.Record{
+	s := new(Survey)
+	s.connect(sysfacts.ParseNetwork([]remote.Record{
 		{Key: "path", Args: "fe80::7%en1 50123 fe80::1%en1 22"},
 		{Key: "interfaces", Body: []byte("en0: flags=1<UP> mtu 1500\n\tinet6 fe80::1%en0 prefixlen 64\nen1: flags=1<UP> mtu 1500\n\tinet6 fe80::1%en1 prefixlen 64\n")},
-	})
+	}))
 	f, ok := s.path()
 	if got, want := f.String(), "in on en1 proto tcp from fe80::7 port 50123 to fe80::1 port 22"; !ok || got != want {
 		t.Errorf("got %v %s, want %s", ok, got, want)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/pf"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+	"github.com/macos-fleet/terraform-provider-macos/internal/sysfacts"
 )
 
 //go:embed survey.sh
@@ -106,12 +107,30 @@ func (a *Anchor) tableDrift() []string {
 	return drift
 }
 
-// Look returns pf as it is on h, by one remote call that all who ask share; see [remote.Ask].
+// Look returns pf as it is on h, and how that is connected, by two remote calls that all who ask share and that are sent together; see
+// [remote.Ask].
 func Look(ctx context.Context, h *remote.Host) (*Survey, error) {
-	return remote.Ask(ctx, h, "pf", func(ctx context.Context) (*Survey, error) { return look(ctx, h) })
+	return remote.Ask(ctx, h, "pf", func(ctx context.Context) (*Survey, error) {
+		var network *sysfacts.Network
+		asked := make(chan error, 1)
+		go func() {
+			var err error
+			network, err = sysfacts.LookAtNetwork(ctx, h)
+			asked <- err
+		}()
+		s, err := look(ctx, h)
+		if errNetwork := <-asked; err == nil {
+			err = errNetwork
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.connect(network)
+		return s, nil
+	})
 }
 
-// look asks for all anchors, or for some.
+// look asks pf alone, for all anchors, or for some.
 func look(ctx context.Context, h *remote.Host, names ...string) (*Survey, error) {
 	result, err := h.Run(ctx, remote.Cmd{Script: surveyScript, Args: names})
 	if err != nil {
@@ -229,12 +248,6 @@ func parseSurvey(records []remote.Record) *Survey {
 				*tables = map[string][]string{}
 			}
 			(*tables)[table] = strings.Fields(strings.ReplaceAll(strings.Join(rulesOf(r.Body), "\n"), "! ", "!"))
-		case "path":
-			s.client, s.server = pathOf(r.Args)
-		case "interfaces":
-			s.interfaces = interfacesOf(r.Body)
-		case "routes":
-			s.ways = waysOf(r.Body)
 		}
 	}
 	s.Held = token != "" && slices.Contains(tokens, token)

@@ -1,4 +1,4 @@
-# What pf looks like: with arguments the anchors of these names only, without arguments all of them, and what their rules meet.
+# What pf looks like: with arguments the anchors of these names only, without arguments all of them, and what loads them at boot.
 # pfctl's show commands exit with 0 when they fail, and say why on stderr: so both streams are kept.
 show() { /sbin/pfctl -q "$@" 2>&1; }
 # tables NAME [-a NAME]: the tables of an anchor and their addresses; those of the main ruleset for "".
@@ -30,12 +30,6 @@ if [ -f /etc/pf.conf ]; then
 fi
 
 if [ $# -eq 0 ]; then
-	# shellcheck disable=SC2154 # serve.sh sets $client: the ends of this connection, as sshd sees them
-	say path "$client"
-	say interfaces
-	/sbin/ifconfig -a
-	say routes
-	/usr/sbin/netstat -rn | /usr/bin/grep -e '^Internet' -e '^default ' -e '^[0-9a-f.:]*/[123] '
 	tables ''
 	for plist in /Library/LaunchDaemons/*.plist; do
 		if /usr/bin/grep -q pfctl "$plist" 2>/dev/null; then
