@@ -12,10 +12,11 @@ import (
 // launchctlCall is one launchctl, with what stands behind the subcommand.
 type launchctlCall struct {
 	*process
-	done <-chan struct{} // closed when the caller ends
-	m    *Mac
-	l    *launchdState
-	args []string
+	done  <-chan struct{} // closed when the caller ends
+	waits func() (stop func())
+	m     *Mac
+	l     *launchdState
+	args  []string
 }
 
 var launchctlVerbs = map[string]func(*launchctlCall) int{
@@ -26,9 +27,10 @@ var launchctlVerbs = map[string]func(*launchctlCall) int{
 	"start": (*launchctlCall).start, "stop": (*launchctlCall).stop, "submit": (*launchctlCall).submit, "remove": (*launchctlCall).remove,
 }
 
-// launchctl is /bin/launchctl. Of the domains only system exists: nobody is logged in at the screen.
+// launchctl is /bin/launchctl. Of the domains there are system, gui/UID of who is logged in at the screen, and user/UID of every person. The old
+// subcommands know system alone.
 func launchctl(ctx context.Context, m *Mac, p *process) int {
-	c := &launchctlCall{p, ctx.Done(), m, &m.launchd, p.Args[min(2, len(p.Args)):]}
+	c := &launchctlCall{p, ctx.Done(), func() func() { return waiting(ctx) }, m, &m.launchd, p.Args[min(2, len(p.Args)):]}
 	if len(p.Args) < 2 {
 		c.complain("Usage: launchctl <subcommand> ... | help [subcommand]\n")
 		return 64
@@ -37,6 +39,12 @@ func launchctl(ctx context.Context, m *Mac, p *process) int {
 	if !ok {
 		c.complain("Unrecognized subcommand: %s\n", p.Args[1])
 		return 1
+	}
+	c.l.mu.Lock()
+	hangs := slices.Contains(c.l.ways.Hangs, p.Args[1])
+	c.l.mu.Unlock()
+	if hangs {
+		return c.hang()
 	}
 	return verb(c)
 }
@@ -61,6 +69,13 @@ var launchdErrors = map[int]string{
 	161: "Service cannot be launched because of BTM policy",
 }
 
+// hang never returns, unless the caller ends.
+func (c *launchctlCall) hang() int {
+	defer c.waits()()
+	<-c.done
+	return 128 + sigKILL
+}
+
 func (c *launchctlCall) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.Stdout, format, args...)
 }
@@ -81,8 +96,8 @@ func (c *launchctlCall) badTarget(hint string) int {
 	return 64
 }
 
-// target splits a service target. ok is false when there is no domain in it.
-func target(arg string) (domain, label string, ok bool) {
+// splitTarget splits a service target. ok is false when there is no domain in it.
+func splitTarget(arg string) (domain, label string, ok bool) {
 	domain, rest, _ := strings.Cut(arg, "/")
 	switch domain {
 	case "system":
@@ -106,38 +121,47 @@ func inWords(domain string) string {
 	return domain
 }
 
-// one is the label that the last argument names in the system domain. Otherwise ok is false, and code the exit status, about which all
-// was said.
-func (c *launchctlCall) one() (label string, code int, ok bool) {
+// one is the target that the last argument names, in a domain that exists. Otherwise ok is false, and code the exit status, about which
+// all was said.
+func (c *launchctlCall) one() (target string, code int, ok bool) {
 	if len(c.args) == 0 {
 		return "", c.badTarget("."), false
 	}
 	arg := c.args[len(c.args)-1]
-	domain, label, ok := target(arg)
+	domain, label, ok := splitTarget(arg)
 	switch {
 	case !ok:
 		return "", c.badTarget(", did you mean gui/<uid>/" + arg), false
 	case label == "":
 		return "", c.badTarget("."), false
-	case domain != "system":
-		c.complain("Could not find service %q in domain for %s\n", label, inWords(domain))
+	case !c.l.exists(domain):
+		c.notFound(domain, label)
 		return "", 113, false
 	}
-	return label, 0, true
+	return arg, 0, true
+}
+
+func (c *launchctlCall) notFound(domain, label string) {
+	c.complain("Could not find service %q in domain for %s\n", label, inWords(domain))
+}
+
+// mayChange tells whether the caller may change something in a domain: root may, and a user in his own.
+func (c *launchctlCall) mayChange(domain string) bool {
+	return c.UID == 0 || domain != "system" && userOf(domain) == c.UID
 }
 
 func (c *launchctlCall) bootstrap() int {
 	if len(c.args) < 2 {
 		return c.badTarget(".")
 	}
-	domain, _, ok := target(c.args[0])
+	domain, _, ok := splitTarget(c.args[0])
 	const failed = "Bootstrap failed"
 	switch {
 	case !ok:
 		return c.badTarget(".")
-	case domain != "system":
+	case !c.l.exists(domain):
 		return c.fail(failed, 125)
-	case c.UID != 0:
+	case !c.mayChange(domain):
 		code := c.fail(failed, 5)
 		c.complain("Try re-running the command as root for richer errors.\n")
 		return code
@@ -155,7 +179,7 @@ func (c *launchctlCall) bootstrap() int {
 	}
 	var codes []int
 	for _, file := range files {
-		if code := c.bootstrapOne(file); code != 0 {
+		if code := c.bootstrapOne(domain, file); code != 0 {
 			codes = append(codes, code)
 		}
 	}
@@ -168,9 +192,9 @@ func (c *launchctlCall) bootstrap() int {
 	return c.fail(failed, 133)
 }
 
-func (c *launchctlCall) bootstrapOne(file string) int {
+func (c *launchctlCall) bootstrapOne(domain, file string) int {
 	c.l.mu.Lock()
-	j, code := c.l.load(file)
+	j, code := c.l.load(domain, file)
 	c.l.mu.Unlock()
 	switch code {
 	case 0:
@@ -192,26 +216,28 @@ func (c *launchctlCall) bootout() int {
 	if len(c.args) == 0 {
 		return c.badTarget(".")
 	}
-	domain, label, ok := target(c.args[0])
+	domain, label, ok := splitTarget(c.args[0])
 	const failed = "Boot-out failed"
 	switch {
 	case !ok:
 		return c.badTarget(".")
-	case domain != "system", label == "" && len(c.args) == 1:
+	case !c.l.exists(domain), label == "" && len(c.args) == 1:
 		return c.fail(failed, 125)
-	case c.UID != 0:
+	case !c.mayChange(domain):
 		return c.fail(failed, 1)
 	case label == "":
-		if label = c.labelOf(c.args[1]); label == "" {
+		if label = c.labelOf(domain, c.args[1]); label == "" {
 			return c.fail(failed, 5)
 		}
 	}
-	if code := c.l.bootout(label); code != 0 {
+	target := domain + "/" + label
+	if code := c.l.bootout(target); code != 0 {
 		return c.fail(failed, code)
 	}
 	if wait {
+		defer c.waits()()
 		c.l.mu.Lock()
-		j := c.l.find(label)
+		j := c.l.find(target)
 		c.l.mu.Unlock()
 		if j != nil && !c.l.awaitEnd(c.done, j) {
 			return 137
@@ -221,14 +247,14 @@ func (c *launchctlCall) bootout() int {
 }
 
 // labelOf is the label of the loaded job that the property list at path describes; "" when none is loaded.
-func (c *launchctlCall) labelOf(file string) string {
+func (c *launchctlCall) labelOf(domain, file string) string {
 	text, _ := c.m.files.Read(c.abs(file))
 	v, _ := plist.Decode([]byte(text))
 	dict, _ := v.(plist.Dict)
 	label, _ := dict.Get("Label").(string)
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
-	if c.l.find(label) == nil {
+	if c.l.find(domain+"/"+label) == nil {
 		return ""
 	}
 	return label
@@ -238,13 +264,14 @@ func (c *launchctlCall) enable() int  { return c.setDisabled("enable", false) }
 func (c *launchctlCall) disable() int { return c.setDisabled("disable", true) }
 
 func (c *launchctlCall) setDisabled(verb string, disabled bool) int {
-	label, code, ok := c.one()
+	target, code, ok := c.one()
+	domain, label, _ := splitTarget(target)
 	switch {
 	case !ok:
 		return code
-	case c.UID != 0:
+	case !c.mayChange(domain):
 		return c.fail("Could not "+verb+" service", 1)
-	case c.l.setDisabled(label, disabled) != nil:
+	case c.l.setDisabled(domain, label, disabled) != nil:
 		return c.fail("Could not "+verb+" service", 5)
 	}
 	return 0
@@ -254,21 +281,23 @@ func (c *launchctlCall) print() int {
 	if len(c.args) != 1 {
 		return c.badTarget(".")
 	}
-	domain, label, ok := target(c.args[0])
+	domain, label, ok := splitTarget(c.args[0])
 	if !ok {
 		return c.badTarget(".")
 	}
+	exists := c.l.exists(domain)
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
-	switch j := c.l.find(label); {
-	case label == "" && domain == "system":
-		c.say("system = {\n\ttype = system\n\thandle = 0\n\n\tservices = {\n%s\t}\n}\n", indent(c.l.list())+"\n")
+	switch j := c.l.find(c.args[0]); {
+	case label == "" && exists:
+		c.say("%s", c.l.printDomain(domain))
 		return 0
 	case label == "":
 		c.complain("Bad request.\nCould not find domain for %s\n", inWords(domain))
 		return 112
-	case j == nil || domain != "system":
-		c.complain("Bad request.\nCould not find service %q in domain for %s\n", label, inWords(domain))
+	case j == nil:
+		c.complain("Bad request.\n")
+		c.notFound(domain, label)
 		return 113
 	default:
 		c.say("%s", c.l.print(j))
@@ -277,38 +306,47 @@ func (c *launchctlCall) print() int {
 }
 
 func (c *launchctlCall) printDisabled() int {
-	if len(c.args) != 1 || c.args[0] != "system" {
+	if len(c.args) != 1 {
 		return c.badTarget(".")
+	}
+	domain, label, ok := splitTarget(c.args[0])
+	switch {
+	case !ok || label != "":
+		return c.badTarget(".")
+	case !c.l.exists(domain):
+		c.complain("Bad request.\nCould not find domain for %s\n", inWords(domain))
+		return 112
 	}
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
-	c.say("%s", c.l.printDisabled())
+	c.say("%s", c.l.printDisabled(domain))
 	return 0
 }
 
 func (c *launchctlCall) kickstart() int {
-	label, code, ok := c.one()
+	target, code, ok := c.one()
 	if !ok {
 		return code
 	}
+	domain, label, _ := splitTarget(target)
 	c.l.mu.Lock()
-	j := c.l.find(label)
+	j := c.l.find(target)
 	stuck := j != nil && j.failed && c.l.ways.Stuck
 	running, dying := j != nil && j.pid != 0, j != nil && j.dying
 	c.l.mu.Unlock()
 	failed := fmt.Sprintf("Could not kickstart service %q", label)
 	switch {
-	case c.UID != 0:
+	case !c.mayChange(domain):
 		return c.fail(failed, 1)
 	case j == nil:
-		c.complain("Could not find service %q in domain for system\n", label)
+		c.notFound(domain, label)
 		return 113
 	case dying:
 		return c.fail(failed, 37)
 	case stuck:
-		<-c.done
-		return 137
+		return c.hang()
 	case slices.Contains(c.args, "-k") || slices.Contains(c.args, "-kp"):
+		defer c.waits()()
 		c.l.restart(c.done, j)
 	case !running:
 		c.l.start(j, "non-ipc demand")
@@ -325,18 +363,19 @@ func (c *launchctlCall) kill() int {
 	if len(c.args) != 2 {
 		return c.badTarget(".")
 	}
-	label, code, ok := c.one()
+	target, code, ok := c.one()
 	if !ok {
 		return code
 	}
 	signal, ok := signalNumber(c.args[0])
+	domain, _, _ := splitTarget(target)
 	switch {
 	case !ok:
 		return c.badTarget(".")
-	case c.UID != 0:
+	case !c.mayChange(domain):
 		c.complain("Not privileged to signal service.\n")
 		return 1
-	case !c.l.kill(label, signal):
+	case !c.l.kill(target, signal):
 		c.complain("No process to signal.\n")
 		return 3
 	}
@@ -344,16 +383,17 @@ func (c *launchctlCall) kill() int {
 }
 
 func (c *launchctlCall) blame() int {
-	label, code, ok := c.one()
+	target, code, ok := c.one()
 	if !ok {
 		return code
 	}
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
-	j := c.l.find(label)
+	j := c.l.find(target)
 	switch {
 	case j == nil:
-		c.complain("Could not find service %q in domain for system\n", label)
+		domain, label, _ := splitTarget(target)
+		c.notFound(domain, label)
 		return 113
 	case j.pid == 0:
 		c.complain("(not running)\n")
@@ -363,21 +403,20 @@ func (c *launchctlCall) blame() int {
 	return 0
 }
 
-// list sees the jobs of the caller's own domain: a user who is not root has none here.
+// list sees the jobs of the caller's own domain: those of the session at the screen, if the user has one.
 func (c *launchctlCall) list() int {
+	domain := "system"
+	if c.UID != 0 {
+		domain = fmt.Sprintf("gui/%d", c.UID)
+	}
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
 	if len(c.args) == 0 {
-		text := c.l.list()
-		if c.UID != 0 {
-			text, _, _ = strings.Cut(text, "\n")
-			text += "\n"
-		}
-		c.say("%s", text)
+		c.say("%s", c.l.list(domain))
 		return 0
 	}
-	j := c.l.find(c.args[0])
-	if j == nil || c.UID != 0 {
+	j := c.l.find(domain + "/" + c.args[0])
+	if j == nil {
 		c.complain("Could not find service %q in domain for system\n", c.args[0])
 		return 113
 	}

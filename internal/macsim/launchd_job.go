@@ -11,11 +11,12 @@ import (
 
 // job is one job that launchd holds. launchdState.mu guards it.
 type job struct {
-	label string
-	path  string     // of its property list, as it was given to launchd
-	kind  string     // LaunchDaemon or Submitted
-	app   bool       // an app registered it (SMAppService)
-	dict  plist.Dict // the definition as it was when the job was loaded; launchd never reads the file again
+	domain string // system, gui/501 or user/501
+	label  string
+	path   string     // of its property list, as it was given to launchd
+	kind   string     // LaunchDaemon, LaunchAgent or Submitted
+	app    bool       // an app registered it (SMAppService)
+	dict   plist.Dict // the definition as it was when the job was loaded; launchd never reads the file again
 
 	pid    int // 0: not running
 	runs   int
@@ -49,10 +50,17 @@ const Forever time.Duration = -1
 // neverExited is how print says that a job has not run, or not to its end.
 const neverExited = "last exit code = (never exited)"
 
-func newJob(path string, dict plist.Dict) *job {
+func newJob(domain, path string, dict plist.Dict) *job {
 	label, _ := dict.Get("Label").(string)
-	return &job{label: label, path: path, kind: "LaunchDaemon", dict: dict, ended: neverExited}
+	kind := "LaunchDaemon"
+	if domain != "system" {
+		kind = "LaunchAgent"
+	}
+	return &job{domain: domain, label: label, path: path, kind: kind, dict: dict, ended: neverExited}
 }
+
+// target is the job's name with its domain.
+func (j *job) target() string { return j.domain + "/" + j.label }
 
 // words is an array of strings in the definition.
 func (j *job) words(key string) []string {

@@ -16,14 +16,14 @@ func (c *launchctlCall) load() int {
 			v, _ := plist.Decode([]byte(text))
 			dict, _ := v.(plist.Dict)
 			if label, ok := dict.Get("Label").(string); ok {
-				_ = c.l.setDisabled(label, false)
+				_ = c.l.setDisabled("system", label, false)
 			}
 		}
 		if c.UID != 0 {
 			return 5
 		}
 		c.l.mu.Lock()
-		j, code := c.l.load(file)
+		j, code := c.l.load("system", file)
 		c.l.mu.Unlock()
 		if code == 0 {
 			c.l.startLoaded(j)
@@ -35,14 +35,14 @@ func (c *launchctlCall) load() int {
 // unload is the old way back. -w disables the job.
 func (c *launchctlCall) unload() int {
 	return c.legacy("Unload failed", func(file string, w bool) int {
-		label := c.labelOf(file)
+		label := c.labelOf("system", file)
 		if label == "" || c.UID != 0 {
 			return 5
 		}
 		if w {
-			_ = c.l.setDisabled(label, true)
+			_ = c.l.setDisabled("system", label, true)
 		}
-		return c.l.bootout(label)
+		return c.l.bootout("system/" + label)
 	})
 }
 
@@ -65,7 +65,7 @@ func (c *launchctlCall) legacy(failed string, do func(file string, w bool) int) 
 func (c *launchctlCall) start() int {
 	for _, label := range c.args {
 		c.l.mu.Lock()
-		j := c.l.find(label)
+		j := c.l.find("system/" + label)
 		c.l.mu.Unlock()
 		if j != nil && c.UID == 0 {
 			c.l.start(j, "non-ipc demand")
@@ -77,7 +77,7 @@ func (c *launchctlCall) start() int {
 func (c *launchctlCall) stop() int {
 	for _, label := range c.args {
 		if c.UID == 0 {
-			c.l.kill(label, sigTERM)
+			c.l.kill("system/"+label, sigTERM)
 		}
 	}
 	return 0
@@ -93,12 +93,12 @@ func (c *launchctlCall) submit() int {
 	for _, a := range c.args[i+1:] {
 		args = append(args, a)
 	}
-	j := newJob("(submitted by "+path.Base(c.Args[0])+")", plist.Dict{
+	j := newJob("system", "(submitted by "+path.Base(c.Args[0])+")", plist.Dict{
 		{Key: "Label", Value: c.args[1]}, {Key: "ProgramArguments", Value: args}, {Key: "KeepAlive", Value: true},
 	})
 	j.kind = "Submitted"
 	c.l.mu.Lock()
-	c.l.jobs[j.label] = j
+	c.l.jobs[j.target()] = j
 	c.l.mu.Unlock()
 	c.l.start(j, "speculative")
 	return 0
@@ -108,5 +108,5 @@ func (c *launchctlCall) remove() int {
 	if len(c.args) != 1 || c.UID != 0 {
 		return c.badTarget(".")
 	}
-	return c.l.bootout(c.args[0])
+	return c.l.bootout("system/" + c.args[0])
 }

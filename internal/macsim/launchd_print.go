@@ -31,7 +31,7 @@ func (p *printer) block(name string, lines ...string) {
 // print is the job as launchctl prints it. The caller holds l.mu.
 func (l *launchdState) print(j *job) string {
 	p, major, now := &printer{}, l.mac.major(), l.mac.now()
-	target := "system/" + j.label
+	target := j.target()
 	if major < 13 {
 		target = j.label
 	}
@@ -54,7 +54,11 @@ func (l *launchdState) print(j *job) string {
 		p.block("arguments", args...)
 	}
 	p.surroundings(j, major)
-	p.line("domain = system")
+	if j.domain == "system" {
+		p.line("domain = system")
+	} else {
+		p.line("domain = %s [%d]", j.domain, auditSession)
+	}
 	p.limits(j)
 	p.history(j, major)
 	p.triggers(j)
@@ -100,6 +104,9 @@ func (p *printer) limits(j *job) {
 	}
 	if v := j.number("Nice", 0); v != 0 {
 		p.line("nice = %d", v)
+	}
+	if strings.HasPrefix(j.domain, "gui/") {
+		p.line("asid = %d", auditSession)
 	}
 	p.line("minimum runtime = %d", j.throttle())
 	p.line("exit timeout = %d", j.number("ExitTimeOut", 5))
@@ -147,12 +154,15 @@ func (p *printer) triggers(j *job) {
 		p.block("semaphores", semaphores...)
 	}
 	var triggers []string
-	stream := ""
+	stream, monitor := "", "System"
+	if j.domain != "system" {
+		monitor = "Aqua"
+	}
 	trigger := func(name string, descriptor plist.Dict) {
 		stream = name
 		triggers = append(triggers, fmt.Sprintf("%s.%d => {", j.label, 268435472+len(triggers)),
 			"\tkeepalive = 0", "\tservice = "+j.label, "\tstream = "+name,
-			"\tmonitor = com.apple.UserEventAgent-System", "\tdescriptor = {")
+			"\tmonitor = com.apple.UserEventAgent-"+monitor, "\tdescriptor = {")
 		for _, e := range descriptor {
 			triggers = append(triggers, fmt.Sprintf("\t\t%q => %v", e.Key, e.Value))
 		}
@@ -257,20 +267,18 @@ func (j *job) properties(major int) []string {
 	add(j.failed, "penalty box")
 	add(j.is("LowPriorityIO"), "low priority i/o")
 	add(j.word("Program") == "", "inferred program")
-	add(true, "system service")
+	add(j.domain == "system", "system service")
 	add(major >= 26 && j.runs > 0, "managed LWCR")
 	add(major >= 26 && j.runs > 0, "has LWCR")
-	add(true, "tle system")
+	add(j.domain == "system", "tle system")
 	return all
 }
 
-// list is `launchctl list`: the jobs of the system domain. The caller holds l.mu.
-func (l *launchdState) list() string {
-	l.advance()
+// list is `launchctl list`: the jobs of a domain. The caller holds l.mu.
+func (l *launchdState) list(domain string) string {
 	var b strings.Builder
 	b.WriteString("PID\tStatus\tLabel\n")
-	for _, label := range slices.Sorted(maps.Keys(l.jobs)) {
-		j := l.jobs[label]
+	for _, j := range l.in(domain) {
 		pid := "-"
 		if j.pid != 0 {
 			pid = fmt.Sprint(j.pid)
@@ -281,8 +289,26 @@ func (l *launchdState) list() string {
 		} else {
 			status = -status
 		}
-		fmt.Fprintf(&b, "%s\t%d\t%s\n", pid, status, label)
+		fmt.Fprintf(&b, "%s\t%d\t%s\n", pid, status, j.label)
 	}
+	return b.String()
+}
+
+// printDomain is `launchctl print DOMAIN`, of which only the block of the services is modelled. The caller holds l.mu.
+func (l *launchdState) printDomain(domain string) string {
+	kind, _, _ := strings.Cut(domain, "/")
+	jobs := l.in(domain)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s = {\n\ttype = %s\n\thandle = 0\n\tservice count = %d\n\n\tservices = {\n",
+		domain, map[string]string{"system": "system", "gui": "login", "user": "user"}[kind], len(jobs))
+	for _, j := range jobs {
+		status := "-"
+		if j.ended != neverExited {
+			status = fmt.Sprint(j.status() / 256)
+		}
+		fmt.Fprintf(&b, "\t\t%8d %6s \t%s\n", j.pid, status, j.label)
+	}
+	b.WriteString("\t}\n\n\tunmanaged processes = {\n\t}\n}\n")
 	return b.String()
 }
 
@@ -318,8 +344,8 @@ func (j *job) listJob() string {
 	return b.String() + "\t);\n\t};\n"
 }
 
-// printDisabled is `launchctl print-disabled system`, in the three layouts that there have been. The caller holds l.mu.
-func (l *launchdState) printDisabled() string {
+// printDisabled is `launchctl print-disabled DOMAIN`, in the three layouts that there have been. The caller holds l.mu.
+func (l *launchdState) printDisabled(domain string) string {
 	major, minor := l.mac.versions()
 	var b strings.Builder
 	indent := ""
@@ -328,10 +354,11 @@ func (l *launchdState) printDisabled() string {
 		b.WriteByte('\n')
 	}
 	b.WriteString(indent + "disabled services = {\n")
-	for _, label := range slices.Sorted(maps.Keys(l.disabled)) {
-		word := map[bool]string{true: "disabled", false: "enabled"}[l.disabled[label]]
+	disabled := l.store(domain)
+	for _, label := range slices.Sorted(maps.Keys(disabled)) {
+		word := map[bool]string{true: "disabled", false: "enabled"}[disabled[label]]
 		if major < 13 {
-			word = fmt.Sprint(l.disabled[label])
+			word = fmt.Sprint(disabled[label])
 		}
 		fmt.Fprintf(&b, "%s\t\"%s\" => %s\n", indent, label, word)
 	}

@@ -40,7 +40,7 @@ func (l *launchdState) startLoaded(j *job) {
 func (l *launchdState) start(j *job, reason string) {
 	m := l.mac
 	l.mu.Lock()
-	if l.jobs[j.label] != j || j.dying || j.pid != 0 {
+	if l.jobs[j.target()] != j || j.dying || j.pid != 0 {
 		l.mu.Unlock()
 		return
 	}
@@ -73,11 +73,11 @@ func (l *launchdState) start(j *job, reason string) {
 // restsKey is in the context of what launchd runs: a func() to be called when it sleeps.
 type restsKey struct{}
 
-// spawn really runs the job's program: as root, in the folder /, with nothing on stdin, and with stdout and stderr appended to the files
-// that the definition names. It ends at shutdown at the latest. l.mu is held.
+// spawn really runs the job's program: as root or the domain's user, in the folder /, with nothing on stdin, and with stdout and stderr
+// appended to the files that the definition names. It ends at shutdown at the latest. l.mu is held.
 func (l *launchdState) spawn(j *job) *run {
 	m := l.mac
-	p := m.process(rootCred.uid, j.argv())
+	p := m.process(userOf(j.domain), j.argv())
 	p.Dir = "/"
 	p.environ = environ{"PATH": defaultPath, "XPC_SERVICE_NAME": j.label, "OSLogRateLimit": "64"}
 	for _, e := range j.environment() {
@@ -133,12 +133,12 @@ func (l *launchdState) reap(j *job, status, signal int) {
 	}
 	again := j.again
 	j.again = false
-	if l.jobs[j.label] != j {
+	if l.jobs[j.target()] != j {
 		l.mu.Unlock()
 		return
 	}
 	if j.dying {
-		delete(l.jobs, j.label)
+		delete(l.jobs, j.target())
 	} else if j.waits && !again {
 		l.respawn(j)
 	}
@@ -204,9 +204,9 @@ func (l *launchdState) awaitEnd(done <-chan struct{}, j *job) bool {
 
 // kill sends a signal to a job that runs; ok is false when none does. Of a job that is not really run, signals that do not end a process
 // do nothing.
-func (l *launchdState) kill(label string, n int) (ok bool) {
+func (l *launchdState) kill(target string, n int) (ok bool) {
 	l.mu.Lock()
-	j := l.find(label)
+	j := l.find(target)
 	if j == nil || j.pid == 0 {
 		l.mu.Unlock()
 		return false
@@ -230,15 +230,15 @@ func (l *launchdState) kill(label string, n int) (ok bool) {
 // signal sends a signal to the job with this process.
 func (l *launchdState) signal(pid, n int) {
 	l.mu.Lock()
-	label := ""
+	target := ""
 	for name, j := range l.jobs {
 		if j.pid == pid {
-			label = name
+			target = name
 		}
 	}
 	l.mu.Unlock()
-	if label != "" {
-		l.kill(label, n)
+	if target != "" {
+		l.kill(target, n)
 	}
 }
 

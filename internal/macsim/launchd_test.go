@@ -242,14 +242,14 @@ func TestBootoutEnds(t *testing.T) {
 		"never-at-all":   {Forever, 0, time.Hour, "SIGTERMed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := newJob("", plist.Dict{{Key: "ExitTimeOut", Value: int64(test.timeout)}})
+			j := newJob("system", "", plist.Dict{{Key: "ExitTimeOut", Value: int64(test.timeout)}})
 			j.pid = 1
-			l := &launchdState{mac: &Mac{machine: &machine{started: time.Now()}, Second: time.Hour}, jobs: map[string]*job{"": j}}
+			l := &launchdState{mac: &Mac{machine: &machine{started: time.Now()}, Second: time.Hour}, jobs: map[string]*job{"system/": j}}
 			begin := l.mac.now().Add(-test.at)
 			j.dying = true
 			j.killed, j.gone = j.stop(begin, test.drain)
 			state := ""
-			if found := l.find(""); found != nil {
+			if found := l.find("system/"); found != nil {
 				state = found.state(l.mac.now())
 			}
 			if state != test.want {

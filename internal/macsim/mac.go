@@ -19,9 +19,10 @@ import (
 // Mac is a simulated Mac. Its exported fields say what Mac it is; they are read when it starts and are not to be changed
 // then. The zero value is a Mac like any other.
 type Mac struct {
-	Hostname string // "mini" if empty
-	Version  string // of macOS; "15.6" if empty
-	User     string // the one account, an administrator, uid 501; "admin" if empty
+	Hostname string   // "mini" if empty
+	Version  string   // of macOS; "15.6" if empty
+	User     string   // who logs in over SSH, an administrator, uid 501; "admin" if empty
+	People   []string // other accounts, from uid 502 on: people who may sit at the screen, see LogIn
 
 	// Password is the user's, for SSH and for sudo. If it is empty the account has none that could be given.
 	Password string

@@ -204,7 +204,7 @@ func (m *Mac) kill(p *process, shell *task, name string) int {
 		switch {
 		case err != nil:
 			say("%s: arguments must be process or job IDs", arg)
-		case m.processes()[pid] == "":
+		case m.processes()[pid].argv == nil:
 			say("(%d) - No such process", pid)
 		case pid == os.Getpid():
 			if shell != nil && signal != 0 {

@@ -165,9 +165,9 @@ type user struct {
 	home string
 }
 
-// users are the accounts: system ones, and the Mac's user.
+// users are the accounts: system ones, the Mac's user, and other people.
 func (m *Mac) users() []user {
-	return []user{
+	all := []user{
 		{"root", 0, []int{0, 1, 2, 3, 4, 5, 8, 12, 20, 29, 61, 80}, "/var/root"},
 		{"daemon", 1, []int{1}, "/var/root"},
 		{"_uucp", 4, []int{66}, "/var/spool/uucp"},
@@ -178,6 +178,10 @@ func (m *Mac) users() []user {
 		{"nobody", 4294967294, []int{4294967294}, "/var/empty"},
 		{m.User, 501, []int{20, 12, 61, 79, 80, 98, 399}, "/Users/" + m.User},
 	}
+	for i, name := range m.People {
+		all = append(all, user{name, 502 + i, []int{20, 12, 61}, "/Users/" + name})
+	}
+	return all
 }
 
 // groups are the names of the groups.
@@ -236,6 +240,10 @@ func (m *Mac) install() error {
 		{path: "/dev", mode: 0o755},
 		{path: "/Volumes", mode: 0o755},
 	}
+	for i, name := range m.People {
+		dirs = append(dirs, entry{path: "/Users/" + name, mode: 0o750, uid: 502 + i, gid: 20},
+			entry{path: "/Users/" + name + "/Library", mode: 0o700, uid: 502 + i, gid: 20})
+	}
 	texts := []entry{
 		{path: "/private/etc/pf.conf", content: stockPFConf, mode: 0o644},
 		{path: "/private/etc/pf.anchors/com.apple", content: stockPFAnchor, mode: 0o644},
@@ -285,7 +293,7 @@ func (f *Files) finish() error {
 	if err != nil {
 		return err
 	}
-	for name, mode := range map[string]uint32{"null": 0o666, "zero": 0o666, "tty": 0o666, "pf": 0o600} {
+	for name, mode := range map[string]uint32{"console": 0o600, "null": 0o666, "zero": 0o666, "tty": 0o666, "pf": 0o600} {
 		f.link(dev, f.node(name, modeDevice|mode, 0, 0))
 	}
 	for _, path := range []string{"/System", "/bin", "/sbin", "/usr"} {

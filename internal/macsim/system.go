@@ -384,16 +384,25 @@ func basename(_ context.Context, _ *Mac, p *process) int {
 	return 0
 }
 
-// processes are the process ids of launchd and of its jobs, with what they run. Every shell has the process id of the program that
-// simulates the Mac.
-func (m *Mac) processes() map[int]string {
-	all := map[int]string{1: "/sbin/launchd", os.Getpid(): "/bin/sh"}
+// A running is a process as ps shows it.
+type running struct {
+	uid  int
+	argv []string
+}
+
+// processes are launchd, its jobs and the login windows, by process id. Every shell has the process id of the program that simulates the
+// Mac.
+func (m *Mac) processes() map[int]running {
+	all := map[int]running{1: {argv: []string{"/sbin/launchd"}}, os.Getpid(): {argv: []string{"/bin/sh"}}}
 	m.launchd.mu.Lock()
 	defer m.launchd.mu.Unlock()
 	for _, j := range m.launchd.jobs {
 		if j.pid != 0 {
-			all[j.pid] = strings.Join(j.argv(), " ")
+			all[j.pid] = running{userOf(j.domain), j.argv()}
 		}
+	}
+	for _, uid := range m.launchd.screen {
+		all[100+uid%100] = running{uid, []string{"/System/Library/CoreServices/loginwindow.app/Contents/MacOS/loginwindow", "console"}}
 	}
 	return all
 }
@@ -404,10 +413,10 @@ func ps(_ context.Context, m *Mac, p *process) int {
 		return p.usage("ps [-AaCcEefhjlMmrSTvwXx] [-O fmt | -o fmt] [-G gid[,gid...]]\n          [-g grp[,grp...]] [-u [uid,uid...]]\n"+
 			"          [-p pid[,pid...]] [-t tty[,tty...]] [-U user[,user...]]\n       ps [-L]", 1)
 	}
-	running := m.processes()
+	processes := m.processes()
 	var pids []int
 	if set['p'] == "" {
-		pids = slices.Sorted(maps.Keys(running))
+		pids = slices.Sorted(maps.Keys(processes))
 	}
 	for _, word := range strings.FieldsFunc(set['p'], func(r rune) bool { return r == ',' || r == ' ' }) {
 		pid, err := strconv.Atoi(word)
@@ -423,6 +432,7 @@ func ps(_ context.Context, m *Mac, p *process) int {
 	}
 	heads := map[string]string{
 		"pid": "  PID", "tty": "TTY     ", "time": "     TIME", "command": "CMD", "comm": "COMM", "ppid": " PPID", "stat": "STAT",
+		"uid": "  UID",
 	}
 	if titles {
 		var words []string
@@ -433,13 +443,14 @@ func ps(_ context.Context, m *Mac, p *process) int {
 	}
 	status := 1
 	for _, pid := range pids {
-		name, ok := running[pid]
+		process, ok := processes[pid]
 		if !ok {
 			continue
 		}
 		status = 0
 		values := map[string]string{
-			"pid": fmt.Sprintf("%5d", pid), "tty": "??      ", "time": "  0:00.01", "command": name, "comm": name, "ppid": "    1", "stat": "Ss  ",
+			"pid": fmt.Sprintf("%5d", pid), "tty": "??      ", "time": "  0:00.01", "command": strings.Join(process.argv, " "),
+			"comm": process.argv[0], "ppid": "    1", "stat": "Ss  ", "uid": fmt.Sprintf("%5d", process.uid),
 		}
 		var words []string
 		for _, c := range columns {
