@@ -44,7 +44,19 @@ func (r *pfctlRun) showState() {
 		r.print(r.pf.kernel.StateLines())
 	case "info":
 		r.showInfo()
+	case "memory":
+		r.print(limits)
 	}
+}
+
+// limits are those of a Mac on which nothing sets any.
+var limits = []string{
+	"states        hard limit    10000",
+	"app-states    hard limit    10000",
+	"src-nodes     hard limit    10000",
+	"frags         hard limit     5000",
+	"tables        hard limit     1000",
+	"table-entries hard limit   200000",
 }
 
 // showRules prints rules. With -v every rule is followed by its counters, which are all zero here.

@@ -62,7 +62,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 // The words that -s, -F, -T, -o and -x take. They may be abbreviated, the first that fits is meant.
 var (
 	showWords = []string{
-		"nat", "rules", "Anchors", "Sources", "states", "info", "Interfaces", "labels", "Tables", "References", "dummynet",
+		"nat", "rules", "Anchors", "Sources", "states", "info", "Interfaces", "labels", "memory", "Tables", "References",
+		"dummynet",
 	}
 	flushWords    = []string{"nat", "rules", "Sources", "states", "info", "Tables", "osfp", "all", "dummynet"}
 	tableWords    = []string{"kill", "flush", "add", "delete", "load", "replace", "show", "test", "zero", "expire"}
@@ -70,7 +71,7 @@ var (
 	debugWords    = []string{"none", "urgent", "misc", "loud"}
 )
 
-// pfctl controls pf. What it does not model (queues, -g, -i, -m, -p, -r, -z, timeouts and limits) it refuses with its usage.
+// pfctl controls pf. What it does not model (queues, -g, -i, -m, -p, -r, -z, timeouts) it refuses with its usage.
 func pfctl(_ context.Context, m *Mac, p *process) int {
 	// Once pf is locked nothing is written before it is unlocked again, since the reader may be another pfctl. stdout comes after
 	// stderr, as from every program that does not write to a terminal.

@@ -58,7 +58,11 @@ func (p *macosProvider) Resources(context.Context) []func() resource.Resource {
 	}
 }
 
-func (p *macosProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+func (p *macosProvider) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{
+		func() datasource.DataSource { return &pfStatusDataSource{} },
+	}
+}
 
 func (p *macosProvider) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{
