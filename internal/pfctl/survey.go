@@ -64,6 +64,7 @@ type Anchor struct {
 	booted   Rules  // what it would load to at boot, with the optimizer, which macOS does not turn off there
 	Link     bool   // its path is a symbolic link, whatever that leads to
 
+	known  bool                // the kernel knows its name
 	tables map[string][]string // the addresses in its tables
 	Loaded []string            // what the kernel holds, as -sr and -sn print it; empty also when it knows no such anchor
 }
@@ -223,6 +224,7 @@ func parseSurvey(records []remote.Record) *Survey {
 			s.daemons = append(s.daemons, string(r.Body))
 		case "filter", "nat": // filter comes first
 			a := anchor(r.Args)
+			a.known = true
 			a.Loaded = append(a.Loaded, rulesOf(r.Body)...)
 		case "file":
 			fields := strings.SplitN(r.Args, " ", 3)

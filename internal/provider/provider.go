@@ -61,6 +61,7 @@ func (p *macosProvider) Resources(context.Context) []func() resource.Resource {
 func (p *macosProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		func() datasource.DataSource { return &pfStatusDataSource{} },
+		func() datasource.DataSource { return &pfRulesDataSource{} },
 	}
 }
 
