@@ -50,6 +50,7 @@ var layers = []layer{
 	{"internal/macsim", "a stand-in for Macs: it shares no code with what it is there to test, except the languages", []string{
 		"internal/pf", "internal/plist", "golang.org/x/crypto", "golang.org/x/term", "mvdan.cc/sh/v3",
 	}},
+	{"internal/guides", "the guides, held to what they say: tests only", nil},
 	{"cmd/mac", "a simulated Mac to log in to", []string{"internal/macsim", "golang.org/x/crypto"}},
 	{"cmd/demo", "simulated Macs and the real CLI: it meets the provider as a user does", []string{"internal/macsim", "golang.org/x/crypto"}},
 	{"tools/schema", "the schema for the documentation", []string{

@@ -1,20 +1,19 @@
 // Mac runs a simulated Mac in the foreground, to try things on: see package macsim for what it can do.
 //
-// It listens on loopback, at the port in PORT, and lets the user admin in with the key whose public half is in the file AUTHORIZED_KEY.
-// sudo asks for nothing. What is done to it is gone when it ends.
+// It listens on loopback, at the port in PORT, and lets the user admin in with the key whose public half is in the file AUTHORIZED_KEY, or
+// else with one of its own. sudo asks for nothing. What is done to it is gone when it ends. What ssh and Terraform need to find it is
+// written to .cache/mac, below where it was started.
 package main
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"strings"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
@@ -32,72 +31,61 @@ func main() {
 }
 
 // greeting says how to reach the Mac: from a shell, and from a configuration.
-const greeting = `A simulated Mac (macOS %[1]s) answers at %[2]s. Its host key, as a line of known_hosts:
+const greeting = `A simulated Mac (macOS %[1]s) answers at %[2]s, until Ctrl-C.
 
-    %[3]s
+In another terminal, this lets Terraform find it, and the provider of this checkout:
 
-Write that line to a file, mac.known_hosts for instance, and log in:
+    . %[3]s/env
 
-    ssh -i %[4]s -o UserKnownHostsFile=mac.known_hosts -p %[5]s %[6]s@%[7]s
-
-Or point a configuration at it:
+Then the provider block is
 
     provider "macos" {
-      hosts = {
-        mini = {
-          address          = "%[7]s"
-          port             = %[5]s
-          user             = "%[6]s"
-          private_key_file = "%[4]s"
-          host_key         = "%[8]s"
-        }
-      }
+      host = "mini"
     }
 
-To meddle as a hand would, once there are rules:
+and to log in, and meddle as a hand would:
 
-    sudo pfctl -a NAME -F rules
-    sudo launchctl bootout system/LABEL
-
-Ctrl-C here ends it.
+    ssh -F %[3]s/ssh_config mini
 `
 
 func run(ctx context.Context) error {
-	file := os.Getenv("AUTHORIZED_KEY")
-	if file == "" {
-		return errors.New("set AUTHORIZED_KEY to the file with the public key that may log in, for example\n\n" +
-			"    make mac AUTHORIZED_KEY=~/.ssh/id_ed25519.pub\n\n" +
-			"A key just for this is made by: ssh-keygen -t ed25519 -N '' -f mac.key")
-	}
-	text, err := os.ReadFile(file)
+	at, err := newFolder(".cache/mac")
 	if err != nil {
-		return fmt.Errorf("AUTHORIZED_KEY: %w", err)
+		return err
 	}
-	if strings.Contains(string(text), "PRIVATE KEY") {
-		return fmt.Errorf("AUTHORIZED_KEY: %s is the private key; the public one is in %s.pub", file, file)
-	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	key, err := at.authorized(os.Getenv("AUTHORIZED_KEY"))
 	if err != nil {
-		return fmt.Errorf("AUTHORIZED_KEY: %s: %w", file, err)
+		return err
 	}
-	m, err := macsim.New(macsim.Mac{AuthorizedKeys: []ssh.PublicKey{key}})
+	m, err := macsim.New(office(key))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	if err := m.Listen(net.JoinHostPort("127.0.0.1", cmp.Or(os.Getenv("PORT"), "2222"))); err != nil {
+		return fmt.Errorf("%w (PORT=2223 takes another port)", err)
+	}
+	if err := at.describe(m); err != nil {
 		return err
 	}
-	host, port, err := net.SplitHostPort(m.Addr())
-	if err != nil {
-		return err
-	}
-	private, err := filepath.Abs(strings.TrimSuffix(file, ".pub"))
-	if err != nil {
-		return err
-	}
-	fmt.Printf(greeting, m.Version, m.Addr(), m.KnownHostsLine(), filepath.ToSlash(private), port, m.User, host,
-		strings.TrimSpace(string(ssh.MarshalAuthorizedKey(m.HostKey()))))
+	fmt.Printf(greeting, m.Version, m.Addr(), at.shown)
 	<-ctx.Done()
 	return nil
+}
+
+// office is a Mac in an office, which is reached over Tailscale, and there over a relay, as long as nothing else is let in.
+func office(key ssh.PublicKey) macsim.Mac {
+	return macsim.Mac{
+		AuthorizedKeys: []ssh.PublicKey{key},
+		Interfaces: []macsim.Interface{
+			{Name: "lo0", Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}},
+			{Name: "en0", Addrs: []netip.Prefix{netip.MustParsePrefix("203.0.113.11/24")}},
+			{Name: "utun4", Addrs: []netip.Prefix{netip.MustParsePrefix("100.64.0.11/32")}, Over: &macsim.Carrier{
+				Interface: "en0", TCP: true,
+				Local: netip.MustParseAddrPort("203.0.113.11:49152"), Remote: netip.MustParseAddrPort("199.38.181.104:443"),
+			}},
+		},
+		Client: netip.MustParseAddrPort("100.64.0.2:50000"),
+		Server: netip.MustParseAddrPort("100.64.0.11:22"),
+	}
 }

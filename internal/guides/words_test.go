@@ -1,0 +1,72 @@
+package guides
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// words are what comments in a guide tell its test, before a block.
+var words = map[string]func(*session){
+	"another terminal": func(s *session) { s.must(os.Remove(s.path("state"))) },
+}
+
+// elsewhere are commands that need what a test has not, and what is done instead.
+var elsewhere = map[string]func(*session) (string, error){
+	// The checkout is the one that is tested.
+	"git clone https://github.com/macos-fleet/terraform-provider-macos": func(s *session) (string, error) {
+		folder := filepath.Join(s.home, "terraform-provider-macos")
+		if err := os.MkdirAll(filepath.Join(folder, "bin"), 0o700); err != nil {
+			return "", err
+		}
+		return "", os.Link(filepath.Join(s.checkout, "bin/terraform-provider-macos"), filepath.Join(folder, "bin/terraform-provider-macos"))
+	},
+	// What make builds, is built. The Mac goes on until the test ends.
+	"make mac": func(s *session) (string, error) {
+		folder := filepath.Join(s.home, "terraform-provider-macos")
+		said := &lockedText{}
+		cmd := exec.CommandContext(s.t.Context(), s.simulator)
+		cmd.Dir, cmd.Env = folder, append(s.env, "PORT=0")
+		cmd.Stdout, cmd.Stderr = said, said
+		if err := cmd.Start(); err != nil {
+			return "", err
+		}
+		s.t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait() //nolint:errcheck // it was killed
+		})
+		s.await("the Mac does not say how to log in to it", func() bool { return strings.Contains(said.String(), "ssh -F") })
+		_, after, _ := strings.Cut(said.String(), "answers at ")
+		addr, _, _ := strings.Cut(after, ",")
+		s.shows = append(s.shows, addr, "127.0.0.1:2222")
+		return said.String(), nil
+	},
+	// .ci/run runs it.
+	"make demo": func(s *session) (string, error) {
+		text, err := os.ReadFile("../../.ci/run")
+		if err == nil && !strings.Contains(string(text), "make demo") {
+			s.errorf("make demo is not run by .ci/run")
+		}
+		return "", err
+	},
+}
+
+// lockedText is text that a process writes while it is read.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
