@@ -88,8 +88,8 @@ func (j *Job) Seen() Seen {
 
 // Adoptable reports whether the job is exactly what is wanted, or the file is and nothing is loaded, as after an
 // installation that was cut short.
-func (j *Job) Adoptable(want plist.Value) bool {
-	if j.Plist == nil || !plist.Equal(j.Plist, want) {
+func (j *Job) Adoptable(want plist.Dict) bool {
+	if j.Plist == nil || !Same(j.Plist, want) {
 		return false
 	}
 	return j.Loaded == nil || j.Loaded.Path == j.File && len(j.Loaded.differences(j.Plist)) == 0
@@ -127,7 +127,7 @@ func Install(ctx context.Context, h *remote.Host, label string, data []byte, see
 		run, _ := want.Get("RunAtLoad").(bool)
 		keep, _ := want.Get("KeepAlive").(bool)
 		o := order{file: data, disabled: word(j.Disabled), starts: run || keep, wait: j.patience(want)}
-		o.anew = j.Plist == nil || !plist.Equal(j.Plist, want) || j.from() != j.File || len(j.Loaded.differences(want)) > 0
+		o.anew = j.Plist == nil || !Same(j.Plist, want) || j.from() != j.File || len(j.Loaded.differences(want)) > 0
 		if disabled, _ := want.Get("Disabled").(bool); disabled && !j.Disabled {
 			o.disabled = "new"
 		}
@@ -225,7 +225,7 @@ func (j *Job) as(seen Seen) bool {
 	case seen.File == nil:
 		return !j.Exists && (seen.Managed || j.Loaded == nil)
 	default:
-		return j.Plist != nil && plist.Equal(j.Plist, seen.File)
+		return j.Plist != nil && Same(j.Plist, seen.File)
 	}
 }
 

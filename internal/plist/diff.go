@@ -32,11 +32,11 @@ func diff(changes []Change, path string, a, b Value) []Change {
 		if b, ok := b.(Dict); ok {
 			before, after := a.values(), b.values()
 			for _, e := range a {
-				changes = diff(changes, join(path, e.Key), e.Value, after[e.Key])
+				changes = diff(changes, Join(path, e.Key), e.Value, after[e.Key])
 			}
 			for _, e := range b {
 				if before[e.Key] == nil {
-					changes = diff(changes, join(path, e.Key), nil, e.Value)
+					changes = diff(changes, Join(path, e.Key), nil, e.Value)
 				}
 			}
 			return changes
@@ -70,7 +70,8 @@ func at(a Array, i int) Value {
 	return nil
 }
 
-func join(path, key string) string {
+// Join is the path of a key in the dictionary at path, "" for the whole, as a [Change] has it.
+func Join(path, key string) string {
 	if key == "" || strings.ContainsAny(key, ".[]\"\n") {
 		key = strconv.Quote(key)
 	}

@@ -2,7 +2,13 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -45,44 +51,57 @@ func (m jobModel) known() bool {
 		return false
 	}
 	for _, k := range launchdKeys {
-		if v, err := m.attrs[k.name].ToTerraformValue(context.Background()); err != nil || !v.IsFullyKnown() {
+		if k.name != "" && !isKnown(m.attrs[k.name]) {
 			return false
 		}
 	}
 	return true
 }
 
-// desired is the property list that the attributes stand for, and its text. Nil is a state without a file.
-func (m jobModel) desired() (value plist.Value, text []byte, err error) {
+func isKnown(v attr.Value) bool {
+	value, err := v.ToTerraformValue(context.Background())
+	return err == nil && value.IsFullyKnown()
+}
+
+// desired is the property list that the attributes stand for, and its text. Nil is a state without a file; so is a text that is no
+// dictionary, in which case there is an error.
+func (m jobModel) desired() (dict plist.Dict, text []byte, err error) {
 	if whole := m.text("plist"); !whole.IsNull() {
 		text = []byte(whole.ValueString())
-		value, err = plist.Decode(text)
-		return value, text, err
+		dict, err = decodeJob(text)
+		return dict, text, err
 	}
-	dict := plist.Dict{{Key: "Label", Value: m.label()}}
-	for _, k := range launchdKeys {
-		if v := toPlist(m.attrs[k.name]); v != nil {
-			dict = append(dict, plist.Entry{Key: k.apple, Value: v})
-		}
+	dict, err = encodeKeys(launchdKeys, m.attrs)
+	if err != nil || len(dict) == 0 {
+		return nil, nil, err
 	}
-	if len(dict) == 1 {
-		return nil, nil, nil
-	}
+	dict = append(plist.Dict{{Key: "Label", Value: m.label()}}, dict...)
 	text, err = plist.Encode(dict)
 	return dict, text, err
 }
 
+// decodeJob is a property list that is a dictionary.
+func decodeJob(text []byte) (plist.Dict, error) {
+	value, err := plist.Decode(text)
+	if err != nil {
+		return nil, err
+	}
+	dict, ok := value.(plist.Dict)
+	if !ok {
+		return nil, errors.New("it is " + typeName(value) + ", and a job is a dictionary")
+	}
+	return dict, nil
+}
+
 // seen is what the state knows of the job, for the Mac to compare with.
 func (m jobModel) seen() launchctl.Seen {
-	value, text, _ := m.desired()
-	dict, ok := value.(plist.Dict)
-	return launchctl.Seen{File: dict, Broken: text != nil && !ok, Managed: true}
+	dict, text, _ := m.desired()
+	return launchctl.Seen{File: dict, Broken: text != nil && dict == nil, Managed: true}
 }
 
 // carries reports whether the job is known to carry connections to the Mac.
 func (m jobModel) carries() bool {
-	value, _, _ := m.desired()
-	dict, _ := value.(plist.Dict)
+	dict, _, _ := m.desired()
 	return launchctl.Carries(m.label(), dict)
 }
 
@@ -95,43 +114,54 @@ func (m jobModel) confirms(before ...jobModel) bool {
 	return m.carries() || slices.ContainsFunc(before, jobModel.carries)
 }
 
-// observe fills in what was found. A file goes into the attributes that stand for its keys; one with a key that none stands
-// for, and one that the user gives as text, goes into `plist`, which stays as the user wrote it while it means the same.
+// observe fills in what was found. A file goes into the attributes that stand for its keys; one that they cannot stand for, and one that
+// the user gives as text, goes into `plist`. Both stay as the user wrote them while they mean the same to launchd.
 func (m jobModel) observe(j *launchctl.Job) {
 	before, _, _ := m.desired()
 	m.attrs["file"] = types.StringValue(j.File)
 	m.attrs["drift"] = stringList(j.Drift())
-	if j.Exists && j.Plist != nil && plist.Equal(j.Plist, before) {
+	if j.Exists && j.Plist != nil && launchctl.Same(j.Plist, before) {
 		return
 	}
-	whole := !m.text("plist").IsNull()
-	for _, k := range launchdKeys {
-		value, ok := fromPlist(j.Plist.Get(k.apple), k.attribute.GetType())
-		if !ok {
-			whole = true
-			value, _ = fromPlist(nil, k.attribute.GetType())
-		}
-		m.attrs[k.name] = value
+	values, ok := jobValues(j)
+	if j.Exists && (!ok || !m.text("plist").IsNull()) {
+		values, _ = decodeKeys(launchdKeys, nil)
+		m.attrs["plist"] = types.StringValue(shown(j))
+	} else {
+		m.attrs["plist"] = types.StringNull()
 	}
-	for _, e := range j.Plist {
-		whole = whole || e.Key != "Label" && !hasAttribute(e.Key)
-	}
-	whole = whole || j.Exists && (j.Plist == nil || j.Plist.Get("Label") != m.label())
-	m.attrs["plist"] = types.StringNull()
-	if !whole || !j.Exists {
-		return
-	}
-	m.attrs["plist"] = types.StringValue(shown(j))
-	for _, k := range launchdKeys {
-		m.attrs[k.name], _ = fromPlist(nil, k.attribute.GetType())
-	}
+	maps.Copy(m.attrs, values)
 }
 
-func hasAttribute(apple string) bool {
-	for _, k := range launchdKeys {
-		if k.apple == apple {
-			return true
+// jobValues are the attributes that stand for a job's file. It is false when they cannot.
+func jobValues(j *launchctl.Job) (map[string]attr.Value, bool) {
+	if label := j.Plist.Get("Label"); j.Exists && label != j.Label {
+		return nil, false
+	}
+	keys := slices.DeleteFunc(launchctl.Meaning(j.Plist), func(e plist.Entry) bool { return e.Key == "Label" })
+	if j.Exists && len(keys) == 0 {
+		return nil, false // no attributes would be no file
+	}
+	return decodeKeys(launchdKeys, keys)
+}
+
+// shown is a job's file as text that means the same when it comes back from the state: the file's own, if the state holds that; else,
+// as for a binary one, XML in ASCII. A file that is no property list is shown as something that is none either.
+func shown(j *launchctl.Job) string {
+	if text := string(j.Bytes); holds(text) && !strings.HasPrefix(text, "bplist") {
+		return text
+	}
+	text, err := plist.Encode(j.Plist)
+	if j.Plist == nil || err != nil {
+		return strconv.QuoteToASCII(string(j.Bytes))
+	}
+	var b strings.Builder
+	for _, c := range string(text) {
+		if c < utf8.RuneSelf {
+			b.WriteRune(c)
+		} else {
+			fmt.Fprintf(&b, "&#%d;", c)
 		}
 	}
-	return false
+	return b.String()
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -17,7 +18,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
-	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
 
 var (
@@ -70,9 +70,7 @@ func (r *jobResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 		"drift": driftAttribute("a wrong owner or mode of the file, a job that is not loaded, loaded from another file, disabled, or running with another " +
 			"definition than the file's"),
 	}
-	for _, k := range launchdKeys {
-		attributes[k.name] = k.attribute
-	}
+	maps.Copy(attributes, attributesOf(launchdKeys))
 	resp.Schema = schema.Schema{
 		MarkdownDescription: r.kind.about,
 		Attributes:          attributes,
@@ -83,40 +81,21 @@ func (r *jobResource) IdentitySchema(_ context.Context, _ resource.IdentitySchem
 	resp.IdentitySchema = identityOf("label", "Label of the job.")
 }
 
-// ValidateConfig checks what can be checked without a Mac: that there is a program, and that a property list given as a whole is one.
+// ValidateConfig checks what can be checked without a Mac: that there is a program, and that launchd would take what it is given.
 func (r *jobResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
 	config := readJob(ctx, req.Config, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	whole := config.text("plist")
-	if whole.IsNull() {
-		if config.attrs["program"].IsNull() && config.attrs["program_arguments"].IsNull() {
-			resp.Diagnostics.AddAttributeError(path.Root("program_arguments"), "Missing Program",
-				"A job needs program_arguments or program, or its whole property list as plist.")
-		}
+	if !config.text("plist").IsNull() {
+		validateWhole(config, &resp.Diagnostics)
 		return
 	}
-	for _, k := range launchdKeys {
-		if !config.attrs[k.name].IsNull() {
-			resp.Diagnostics.AddAttributeError(path.Root(k.name), "Attribute Beside a Whole Property List",
-				fmt.Sprintf("plist is the whole property list, so %s must be in it.", k.apple))
-		}
+	if config.attrs["program"].IsNull() && config.attrs["program_arguments"].IsNull() {
+		resp.Diagnostics.AddAttributeError(path.Root("program_arguments"), "Missing Program",
+			"A job needs program_arguments or program, or its whole property list as plist.")
 	}
-	if whole.IsUnknown() {
-		return
-	}
-	value, err := plist.Decode([]byte(whole.ValueString()))
-	dict, isDict := value.(plist.Dict)
-	switch label, _ := dict.Get("Label").(string); {
-	case err != nil:
-		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Invalid Property List", capitalized(err.Error())+".")
-	case !isDict:
-		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Invalid Property List", "A job is a dictionary.")
-	case !config.attrs["label"].IsUnknown() && label != config.label():
-		resp.Diagnostics.AddAttributeError(path.Root("plist"), "Other Label in the Property List",
-			fmt.Sprintf("Its Label is %q, while the attribute label says %q.", label, config.label()))
-	}
+	validateKeys(config, &resp.Diagnostics)
 }
 
 // ModifyPlan asks the Mac whether the job is free to be created, and warns of a change that nothing would undo.

@@ -80,6 +80,7 @@ const wholePlist = `<?xml version="1.0" encoding="UTF-8"?>
   <key>Label</key><string>tfacc.whole</string>
   <key>ProgramArguments</key><array><string>/bin/sh</string><string>-c</string><string>exec sleep 600</string></array>
   <key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>
+  <key>ServiceIPC</key><true/>
 </dict></plist>
 `
 
@@ -192,7 +193,9 @@ func TestSeen(t *testing.T) {
 		whole bool       // it is in `plist`
 	}{
 		"known":      {encoded(key("Nice", int64(5))), key("Nice", int64(5)), false},
-		"unknown":    {encoded(key("Umask", int64(5))), key("Umask", int64(5)), true},
+		"unknown":    {encoded(key("Mask", int64(5))), key("Mask", int64(5)), true},
+		"mode":       {encoded(key("Umask", "022")), key("Umask", "022"), false},
+		"label-only": {encoded(plist.Dict{{Key: "Label", Value: "tfacc.seen"}}), plist.Dict{{Key: "Label", Value: "tfacc.seen"}}, true},
 		"other-type": {encoded(key("Nice", "5")), key("Nice", "5"), true},
 		"latin":      {encoded(key("Program", "/caf\u00e9")), key("Program", "/caf\u00e9"), false},
 		"two-part-e": {encoded(key("Program", "/cafe\u0301")), key("Program", "/cafe\u0301"), true},
@@ -218,7 +221,7 @@ func TestSeen(t *testing.T) {
 			d := daemonOf(t, map[string]tftypes.Value{"label": tftypes.NewValue(tftypes.String, j.Label)})
 			d.observe(j)
 			got, want := d.seen(), j.Seen()
-			if got.Broken != want.Broken || (got.File == nil) != (want.File == nil) || !plist.Equal(got.File, want.File) {
+			if got.Broken != want.Broken || (got.File == nil) != (want.File == nil) || !launchctl.Same(got.File, want.File) {
 				t.Errorf("the state is %v\nwhich stands for %+v, want %+v", d.attrs, got, want)
 			}
 			if text := d.text("plist"); text.IsNull() == test.whole || !holds(text.ValueString()) {
