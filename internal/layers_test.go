@@ -53,6 +53,7 @@ var layers = []layer{
 	{"internal/guides", "the guides, held to what they say: tests only", nil},
 	{"cmd/mac", "a simulated Mac to log in to", []string{"internal/macsim", "golang.org/x/crypto"}},
 	{"cmd/demo", "simulated Macs and the real CLI: it meets the provider as a user does", []string{"internal/macsim", "golang.org/x/crypto"}},
+	{"tools/picture", "what a terminal shows, as a picture", nil},
 	{"tools/schema", "the schema for the documentation", []string{
 		"internal/provider", "github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go",
 	}},

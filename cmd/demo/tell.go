@@ -5,12 +5,13 @@ import (
 	"os"
 )
 
-// Colors, where the output is a terminal and nobody asked for none. The CLI decides the same for itself.
+// Colors, where the output is a terminal and nobody asked for none, or where CLICOLOR_FORCE asks for them. The CLI follows.
 var bold, cyan, green, red, off = colors()
 
 func colors() (bold, cyan, green, red, off string) {
 	info, err := os.Stdout.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 || os.Getenv("NO_COLOR") != "" {
+	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+	if !terminal && os.Getenv("CLICOLOR_FORCE") == "" {
 		return "", "", "", "", ""
 	}
 	return "\x1b[1m", "\x1b[36m", "\x1b[32m", "\x1b[31m", "\x1b[0m"
