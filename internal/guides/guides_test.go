@@ -59,7 +59,7 @@ func TestGuides(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := newSession(t, file, tools)
+			s := newSession(t, file, string(text), tools)
 			after := s.walk(string(text))
 			s.validate()
 			if *update && after != string(text) {

@@ -68,6 +68,7 @@ type session struct {
 	home      string
 	env       []string
 	mac       *macsim.Mac   // mini; nil while there is none, or it is a process of its own
+	own       bool          // whether the guide starts mini itself
 	shows     []string      // pairs: what stands in outputs, and what guides show instead
 	fragments []fragment    // configurations that are files of nobody's
 	ending    func() string // waits for what runs in the background, and is what it printed
@@ -80,9 +81,9 @@ type fragment struct {
 	text string
 }
 
-func newSession(t *testing.T, file string, tools *tools) *session {
+func newSession(t *testing.T, file, text string, tools *tools) *session {
 	t.Helper()
-	s := &session{t: t, file: file, tools: tools, home: filepath.Join(t.TempDir(), "you")}
+	s := &session{t: t, file: file, tools: tools, home: filepath.Join(t.TempDir(), "you"), own: strings.Contains(text, "\n$ make mac\n")}
 	for _, folder := range []string{s.home, filepath.Join(s.home, ".ssh"), s.path("bin")} {
 		s.must(os.MkdirAll(folder, 0o700))
 	}
@@ -166,7 +167,7 @@ exit $status`
 // run runs a command and returns what it printed.
 func (s *session) run(prompt, command string) (said string, err error) {
 	s.t.Helper()
-	if s.mac == nil && !strings.HasPrefix(filepath.Base(s.file), "getting-started") {
+	if s.mac == nil && !s.own {
 		s.becomes(office())
 	}
 	switch prompt {
