@@ -30,7 +30,7 @@ var layers = []layer{
 		"internal/provider", "github.com/hashicorp/terraform-plugin-framework",
 	}},
 	{"internal/provider", "what users see: the one package that speaks to Terraform, and that says anything to people", []string{
-		"internal/pfctl", "internal/launchctl", "internal/sysfacts", "internal/watchdog", "internal/remote", "internal/pf", "internal/plist",
+		"internal/pfctl", "internal/launchctl", "internal/probe", "internal/sysfacts", "internal/watchdog", "internal/remote", "internal/pf", "internal/plist",
 		"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-framework-validators",
 		"github.com/hashicorp/terraform-plugin-log", "github.com/hashicorp/terraform-plugin-go",
 	}},
@@ -41,6 +41,7 @@ var layers = []layer{
 		"internal/watchdog", "internal/remote", "internal/plist",
 	}},
 	{"internal/sysfacts", "what a Mac says of itself: it has a Mac to ask, and changes none", []string{"internal/remote", "internal/plist"}},
+	{"internal/probe", "which ports answer: it does not know whose they are", []string{"internal/remote"}},
 	{"internal/watchdog", "the undoing of what cuts a Mac off: it does not know what that is", []string{"internal/remote", "internal/plist"}},
 	{"internal/remote", "the wire: it carries scripts, and does not know what for", []string{
 		"golang.org/x/crypto", "golang.org/x/net", "github.com/kevinburke/ssh_config",

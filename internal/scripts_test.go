@@ -25,7 +25,7 @@ var tools = strings.Fields(`
 	/sbin/ifconfig /sbin/md5 /sbin/pfctl /sbin/route
 	/usr/bin/awk /usr/bin/base64 /usr/bin/basename /usr/bin/caffeinate /usr/bin/cmp /usr/bin/cut /usr/bin/defaults /usr/bin/diff
 	/usr/bin/dirname /usr/bin/dscl /usr/bin/env /usr/bin/find /usr/bin/grep /usr/bin/head /usr/bin/id /usr/bin/install
-	/usr/bin/mktemp /usr/bin/nohup /usr/bin/od /usr/bin/perl /usr/bin/plutil /usr/bin/readlink /usr/bin/sed /usr/bin/shasum
+	/usr/bin/mktemp /usr/bin/nc /usr/bin/nohup /usr/bin/od /usr/bin/perl /usr/bin/plutil /usr/bin/readlink /usr/bin/sed /usr/bin/shasum
 	/usr/bin/sort /usr/bin/stat /usr/bin/sudo /usr/bin/sw_vers /usr/bin/tail /usr/bin/tee /usr/bin/touch /usr/bin/tr
 	/usr/bin/true /usr/bin/uname /usr/bin/uniq /usr/bin/wc /usr/bin/xargs /usr/bin/xattr
 	/usr/sbin/chown /usr/sbin/ioreg /usr/sbin/lsof /usr/sbin/netstat /usr/sbin/networksetup /usr/sbin/scutil /usr/sbin/sysctl`)

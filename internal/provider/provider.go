@@ -62,6 +62,7 @@ func (p *macosProvider) DataSources(context.Context) []func() datasource.DataSou
 	return []func() datasource.DataSource{
 		func() datasource.DataSource { return &pfStatusDataSource{} },
 		func() datasource.DataSource { return &pfRulesDataSource{} },
+		func() datasource.DataSource { return &portProbeDataSource{} },
 	}
 }
 
