@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,23 +19,28 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/watchdog"
 )
 
-// sweepVar selects cases of TestSweep: "all" of them, every seventh ("thinned"), or those whose name contains it.
-const sweepVar = "PFCTL_SWEEP"
+// sweepVar selects cases of TestSweep: "all" of them, every seventh ("thinned"), or those whose name contains it. `make sweep` sets it.
+const sweepVar = "SWEEP"
 
 // sweepWindow is within which time the Mac of a trial wants a confirmation. Once nobody is there to give it, the Mac is put to sleep for as
-// long, so that nobody has to wait for the deadline.
-const sweepWindow = 30 * time.Second
+// long, so that nobody has to wait for the deadline. Where the rules cut off whoever makes the change, everybody waits for it: the client
+// gives up after five sixths of that time, and the Mac up to a second before it is over, so that it is always the client who is first.
+const (
+	sweepWindow  = 30 * time.Second
+	cutOffWindow = 9 * time.Second
+)
 
 // A sweep is one change, at each of whose steps something happens.
 type sweep struct {
 	name    string
 	arrange string // what a hand does to the Mac before
 	errand  errand
-	shuts   bool // the rules cut off whoever makes the change, so that only the old state is right
+	shuts   bool // the rules cut off whoever makes the change while pf is enabled, so that only the old state is right
 
 	steps    []moment
 	parcels  int // how many the client sends
 	old, new phase
+	late     phase // the change was made after a restart, which leaves pf disabled
 }
 
 // A phase is a Mac as text: as it is, after a restart, and after the same change was made again then.
@@ -47,6 +52,7 @@ func sweeps() []*sweep {
 	table := func(net, rest string) string {
 		return "table <office> { " + net + " }\npass in proto tcp from <office> to any port 22\npass in proto tcp from 100.64.0.0/10 to any port 22\n" + rest
 	}
+	const walled = "block in quick proto tcp from any to any port 22\n"
 	old, added := table("10.0.0.0/8", ""), table("192.0.2.0/24", "block in proto tcp from 198.51.100.0/24 to any\n")
 	was := func(text string) string {
 		conf := Conf(stock).With("ssh", FileOf("ssh"), []string{"anchor"})
@@ -63,7 +69,9 @@ func sweeps() []*sweep {
 		{name: "table", arrange: was(old) + pfOn, errand: errand{Name: "ssh", Rules: added, Seen: seen}},
 		{name: "enable", arrange: was(old), errand: errand{}},
 		{name: "removal", arrange: was(old) + pfOn, errand: errand{Name: "ssh", Remove: true, Seen: seen}},
-		{name: "cut-off", arrange: was(old) + pfOn, shuts: true, errand: errand{Name: "ssh", Rules: "block in quick proto tcp from any to any port 22\n", Seen: seen}},
+		{name: "cut-off", arrange: was(old) + pfOn, shuts: true, errand: errand{Name: "ssh", Rules: walled, Seen: seen}},
+		// Enabling pf cuts off the open connection as well, since it has no state.
+		{name: "cut-dead", arrange: was(walled), shuts: true, errand: errand{}},
 	}
 }
 
@@ -164,12 +172,7 @@ func (s *sweep) learn(ctx context.Context) error {
 				return err
 			}
 			defer line.close()
-			first := s.errand.to(mac, line.address())
-			if s.shuts {
-				first.Confirm = 3 * time.Second
-			}
-			var undone *watchdog.UndoneError
-			if err := first.run(ctx); err != nil && !(s.shuts && errors.As(err, &undone)) {
+			if err := s.make(ctx, s.errand.to(mac, line.address())); err != nil {
 				return err
 			}
 			mac.Watch(nil)
@@ -178,18 +181,41 @@ func (s *sweep) learn(ctx context.Context) error {
 		p.now = textOf(mac)
 		mac.Reboot()
 		p.booted = textOf(mac)
-		if s.shuts {
-			continue
-		}
-		if err := errand.run(ctx); err != nil {
+		if err := s.make(ctx, errand); err != nil {
 			return fmt.Errorf("after a restart: %w", err)
 		}
 		p.again = textOf(mac)
+		if !done {
+			s.late.now = p.again
+			mac.Reboot()
+			s.late.booted = textOf(mac)
+			if err := s.make(ctx, errand); err != nil {
+				return fmt.Errorf("after two restarts: %w", err)
+			}
+			s.late.again = textOf(mac)
+		}
 	}
 	if s.shuts != (s.old == s.new) {
 		return fmt.Errorf("before and after, -before +after:\n%s", cmp.Diff(s.old, s.new))
 	}
 	return nil
+}
+
+// make does the errand. If its rules cut off whoever makes the change, it may also be undone.
+func (s *sweep) make(ctx context.Context, e errand) error {
+	e.Confirm = s.window()
+	var undone *watchdog.UndoneError
+	if err := e.run(ctx); err != nil && (!s.shuts || !errors.As(err, &undone)) {
+		return err
+	}
+	return nil
+}
+
+func (s *sweep) window() time.Duration {
+	if s.shuts {
+		return cutOffWindow
+	}
+	return sweepWindow
 }
 
 // A disturbance is what happens at a step.
@@ -295,9 +321,7 @@ func (c trial) run(ctx context.Context) (v verdict) {
 	})
 
 	e := c.errand.to(mac, line.address())
-	if e.Confirm = sweepWindow; c.shuts {
-		e.Confirm = 4 * time.Second
-	}
+	e.Confirm = c.window()
 	ended := make(chan error, 1)
 	if c.kills {
 		process, err = e.start()
@@ -327,7 +351,8 @@ func (c trial) run(ctx context.Context) (v verdict) {
 		v.hit = true
 		<-done
 	default:
-		v.expect(c.parcel || c.step.polls() || c.after && err == nil, "the step did not come, and the client says: %v", err)
+		ends := err == nil || c.shuts // the client, before the last steps have
+		v.expect(c.parcel || c.step.polls() || c.after && ends, "the step did not come, and the client says: %v", err)
 	}
 	v.quiet(mac, &run)
 	mac.Watch(nil)
@@ -389,10 +414,12 @@ func (c trial) judge(ctx context.Context, mac *macsim.Mac, err error, v *verdict
 		old, now = c.old.booted, c.new.booted
 	}
 	phase := c.old
-	switch found {
-	case old:
+	switch {
+	case c.boots && v.hit && err == nil && found == c.late.now:
+		v.outcome, phase = "new, made after it", c.late
+	case found == old:
 		v.outcome = "old"
-	case now:
+	case found == now:
 		v.outcome, phase = "new", c.new
 	default:
 		// Between two renames: what is not called is not in force.
@@ -407,16 +434,17 @@ func (c trial) judge(ctx context.Context, mac *macsim.Mac, err error, v *verdict
 	var refused *watchdog.RefusedError
 	switch {
 	case c.kills && v.hit:
+		v.outcome += ", no client"
 	case err == nil:
 		v.outcome += ", done"
-		v.expect(phase == c.new, "the client believes that it is done")
+		v.expect(phase != c.old, "the client believes that it is done")
 	case errors.As(err, &undone):
 		v.outcome += ", undone: " + undone.Why
 		v.expect(phase == c.old && !undone.Left, "the client believes that it is undone: %v", err)
 	case errors.As(err, &refused):
 		v.expect(false, "refused: %v", err)
 	default:
-		v.outcome += fmt.Sprintf(", %T", errors.Unwrap(err))
+		v.outcome += ", unknown to the client"
 	}
 
 	again := c.errand.to(mac, mac.Addr())
@@ -478,10 +506,13 @@ func TestSweep(t *testing.T) {
 		chosen = thinned(all)
 		t.Logf("%d of %d cases; %s=all runs every one", len(chosen), len(all), sweepVar)
 	}
+	if len(chosen) == 0 {
+		t.Fatalf("%s=%s: no case is named so", sweepVar, want)
+	}
 
 	verdicts := make([]verdict, len(chosen))
 	var work sync.WaitGroup
-	slots := make(chan struct{}, 24)
+	slots := make(chan struct{}, 40)
 	for i, c := range chosen {
 		slots <- struct{}{}
 		work.Go(func() {
@@ -493,20 +524,44 @@ func TestSweep(t *testing.T) {
 		})
 	}
 	work.Wait()
-	outcomes := map[string]int{}
-	var table strings.Builder
+	t.Log(tabulate(chosen, verdicts))
+}
+
+// tabulate is a table of all cases, and one that counts them.
+func tabulate(chosen []trial, verdicts []verdict) string {
+	var table, sums strings.Builder
+	kinds := []string{"old", "new", "between", "did not come", "wrong"}
+	fmt.Fprintf(&sums, "\n%-32s%8s", "", "cases")
+	for _, kind := range kinds {
+		fmt.Fprintf(&sums, "%14s", kind)
+	}
+	counts := map[string]int{}
 	for i, v := range verdicts {
 		c := chosen[i]
-		if !v.hit {
-			v.outcome = "did not come"
+		group := path.Dir(c.name())
+		kind, _, _ := strings.Cut(v.outcome, ",")
+		switch {
+		case !v.hit:
+			v.outcome, kind = "did not come", "did not come"
+		case kind != "old" && kind != "new":
+			kind = "between"
 		}
-		outcomes[v.outcome]++
-		fmt.Fprintf(&table, "%-34s %-100s %s\n", c.name(), c.what(), v.outcome)
+		counts[kind]++
+		if len(v.wrong) > 0 {
+			v.outcome += ", WRONG"
+			counts["wrong"]++
+		}
+		counts[""]++
+		fmt.Fprintf(&table, "\n%-34s %-100s %s", c.name(), c.what(), v.outcome)
+		if i+1 == len(chosen) || path.Dir(chosen[i+1].name()) != group {
+			fmt.Fprintf(&sums, "\n%-32s%8d", group, counts[""])
+			for _, kind := range kinds {
+				fmt.Fprintf(&sums, "%14d", counts[kind])
+			}
+			clear(counts)
+		}
 	}
-	t.Logf("\n%s", table.String())
-	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
-		t.Logf("%5d %s", outcomes[outcome], outcome)
-	}
+	return table.String() + "\n" + sums.String()
 }
 
 // thinned is every seventh of them, from another one on for each disturbance.
