@@ -48,17 +48,19 @@ type phase struct{ now, booted, again string }
 
 const pfOn = "/sbin/pfctl -q -E 2>/dev/null\n"
 
+// holding is a script that makes a Mac hold the rules as anchor ssh.
+func holding(rules string) string {
+	conf := Conf(stock).With("ssh", FileOf("ssh"), []string{"anchor"})
+	return fmt.Sprintf("printf %%s '%s' >/etc/pf.anchors/ssh\nprintf %%s '%s' >/etc/pf.conf\n/sbin/pfctl -q -f /etc/pf.conf 2>/dev/null\n"+
+		"/sbin/pfctl -q -o none -a ssh -f /etc/pf.anchors/ssh 2>/dev/null\n", rules, conf)
+}
+
 func sweeps() []*sweep {
 	table := func(net, rest string) string {
 		return "table <office> { " + net + " }\npass in proto tcp from <office> to any port 22\npass in proto tcp from 100.64.0.0/10 to any port 22\n" + rest
 	}
 	const walled = "block in quick proto tcp from any to any port 22\n"
 	old, added := table("10.0.0.0/8", ""), table("192.0.2.0/24", "block in proto tcp from 198.51.100.0/24 to any\n")
-	was := func(text string) string {
-		conf := Conf(stock).With("ssh", FileOf("ssh"), []string{"anchor"})
-		return fmt.Sprintf("printf %%s '%s' >/etc/pf.anchors/ssh\nprintf %%s '%s' >/etc/pf.conf\n/sbin/pfctl -q -f /etc/pf.conf 2>/dev/null\n"+
-			"/sbin/pfctl -q -o none -a ssh -f /etc/pf.anchors/ssh 2>/dev/null\n", text, conf)
-	}
 	loaded := []string{
 		"pass in proto tcp from <office> to any port = 22 flags S/SA keep state",
 		"pass in inet proto tcp from 100.64.0.0/10 to any port = 22 flags S/SA keep state",
@@ -66,12 +68,12 @@ func sweeps() []*sweep {
 	seen := Seen{Exists: true, Text: old, Loaded: loaded}
 	return []*sweep{
 		{name: "new-anchor", arrange: pfOn, errand: errand{Name: "web", Rules: web}},
-		{name: "table", arrange: was(old) + pfOn, errand: errand{Name: "ssh", Rules: added, Seen: seen}},
-		{name: "enable", arrange: was(old), errand: errand{}},
-		{name: "removal", arrange: was(old) + pfOn, errand: errand{Name: "ssh", Remove: true, Seen: seen}},
-		{name: "cut-off", arrange: was(old) + pfOn, shuts: true, errand: errand{Name: "ssh", Rules: walled, Seen: seen}},
+		{name: "table", arrange: holding(old) + pfOn, errand: errand{Name: "ssh", Rules: added, Seen: seen}},
+		{name: "enable", arrange: holding(old), errand: errand{}},
+		{name: "removal", arrange: holding(old) + pfOn, errand: errand{Name: "ssh", Remove: true, Seen: seen}},
+		{name: "cut-off", arrange: holding(old) + pfOn, shuts: true, errand: errand{Name: "ssh", Rules: walled, Seen: seen}},
 		// Enabling pf cuts off the open connection as well, since it has no state.
-		{name: "cut-dead", arrange: was(walled), shuts: true, errand: errand{}},
+		{name: "cut-dead", arrange: holding(walled), shuts: true, errand: errand{}},
 	}
 }
 

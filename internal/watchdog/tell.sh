@@ -6,6 +6,10 @@ shift 5
 if [ -d "$folder" ] && [ "$word" != wait ]; then
 	printf '%s\n' "$client" >"$folder/$word.new" && /bin/mv -f "$folder/$word.new" "$folder/$word"
 fi
+# A watchdog that launchd has no more undoes nothing: it is brought back for that. If launchd has it, this fails.
+if [ "$word" = undo ] && [ -f "$folder/lease" ]; then
+	/bin/launchctl bootstrap system "$folder/job.plist" >/dev/null 2>&1
+fi
 while :; do
 	state=gone cause=
 	if [ -d "$folder" ]; then state=arming; fi
