@@ -123,7 +123,7 @@ func TestConfirmed(t *testing.T) {
 					tunnel(mac)
 				}
 				mac.ForgetCalls()
-				s, err := launchctl.Install(t.Context(), h, label, text(t, test.after), seen(test.before), confirm)
+				s, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, test.after), Seen: seen(test.before), Confirm: confirm})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -148,7 +148,7 @@ func TestConfirmedRemoval(t *testing.T) {
 	mac, h := startGuarded(t, long)
 	before := mac.String()
 	install(t, h, older, launchctl.Seen{})
-	s, err := launchctl.Remove(t.Context(), h, label, seen(older), true)
+	s, err := launchctl.Remove(t.Context(), h, launchctl.Intent{Label: label, Seen: seen(older), Confirm: true})
 	if err != nil || !s.Job(label).Gone() {
 		t.Fatalf("got %v with %+v", err, s)
 	}
@@ -205,16 +205,16 @@ func TestUnconfirmed(t *testing.T) {
 
 // installGuarded replaces whatever is there.
 func installGuarded(ctx context.Context, h *remote.Host, data []byte) error {
-	s, err := launchctl.Look(ctx, h)
+	s, err := launchctl.Look(ctx, h, launchctl.Place{})
 	if err != nil {
 		return err
 	}
-	_, err = launchctl.Install(ctx, h, label, data, s.Job(label).Seen(), true)
+	_, err = launchctl.Install(ctx, h, launchctl.Intent{Label: label, File: data, Seen: s.Job(label).Seen(), Confirm: true})
 	return err
 }
 
 func removeGuarded(ctx context.Context, h *remote.Host, _ []byte) error {
-	_, err := launchctl.Remove(ctx, h, label, seen(older), true)
+	_, err := launchctl.Remove(ctx, h, launchctl.Intent{Label: label, Seen: seen(older), Confirm: true})
 	return err
 }
 
@@ -265,7 +265,7 @@ func TestRefusedByLaunchd(t *testing.T) {
 						}
 						return &macsim.Failure{Stderr: fmt.Sprintf("Bootstrap failed: %d: %s\n", code, said), Exit: code}
 					})
-					_, err := launchctl.Install(t.Context(), h, label, text(t, newer), found, confirm)
+					_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, newer), Seen: found, Confirm: confirm})
 					var undone *watchdog.UndoneError
 					if !errors.Is(err, launchctl.ErrLoad) || !errors.As(err, &undone) || undone.Left || !strings.Contains(undone.Log, said) {
 						t.Fatalf("got %v", err)
@@ -304,7 +304,7 @@ func TestNotRestored(t *testing.T) {
 					}
 					return nil
 				})
-				_, err := launchctl.Install(t.Context(), h, label, text(t, newer), seen(older), confirm)
+				_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, newer), Seen: seen(older), Confirm: confirm})
 				var undone *watchdog.UndoneError
 				if !errors.Is(err, test.err) || !errors.As(err, &undone) || !undone.Left {
 					t.Errorf("got %v", err)
@@ -347,7 +347,7 @@ func TestConfirmSweep(t *testing.T) {
 					arrived, release := holdAt(mac, program, k)
 					done := make(chan error)
 					go func() {
-						_, err := launchctl.Install(t.Context(), h, label, text(t, newer), seen(older), true)
+						_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, newer), Seen: seen(older), Confirm: true})
 						done <- err
 					}()
 					select {

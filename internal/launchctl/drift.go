@@ -1,6 +1,7 @@
 package launchctl
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -12,16 +13,25 @@ import (
 )
 
 // Drift says, in words for a person, how the job is not as an installation leaves it, beyond the content of its file.
-func (j *Job) Drift() []string {
+func (j *Job) Drift() []string { return j.drift(false) }
+
+// DriftDisabled is Drift for a job that is to be disabled, and not loaded.
+func (j *Job) DriftDisabled() []string { return j.drift(true) }
+
+func (j *Job) drift(disabled bool) []string {
 	var drift []string
 	say := func(format string, args ...any) { drift = append(drift, fmt.Sprintf(format, args...)) }
+	owner := cmp.Or(j.owner, "0:0")
 	switch {
+	case !j.Exists && j.Gone():
+		say("%s does not exist", j.File)
 	case !j.Exists:
-		say("%s does not exist, so a reboot would end the job", j.File)
+		say("%s does not exist, so %s would end the job", j.File, j.Session.renewal())
 	case j.Mode&0o170000 == 0o120000:
 		say("%s is a symbolic link, which macOS does not follow at boot", j.File)
-	case j.Mode&0o7777 != 0o644 || j.Owner != "0:0":
-		say("%s has mode %04o and owner %s instead of 0644 and 0:0 (root:wheel)", j.File, j.Mode&0o7777, j.Owner)
+	case j.Mode&0o7777 != 0o644 || j.Owner != owner:
+		say("%s has mode %04o and owner %s instead of 0644 and %s%s", j.File, j.Mode&0o7777, j.Owner, owner,
+			map[string]string{"0:0": " (root:wheel)"}[owner])
 	}
 	if j.Quarantined {
 		say("%s is quarantined, so macOS 27 does not load it", j.File)
@@ -29,25 +39,68 @@ func (j *Job) Drift() []string {
 	if j.Err != nil {
 		say("%s cannot be read as a property list: %v", j.File, j.Err)
 	}
-	if j.Disabled {
-		say("the job is disabled, by `launchctl disable` or in System Settings, so it is not loaded at boot")
+	if j.Hung != "" {
+		say("launchctl %s does not answer, so what launchd holds is not known", j.Hung)
+		return drift
 	}
-	switch {
-	case j.Loaded == nil:
-		say("the job is not loaded")
-	case j.Loaded.Path != j.File:
-		say("the job that is loaded is another one, from %s", j.Loaded.Path)
-	case j.Plist != nil:
-		for _, d := range j.Loaded.differences(j.Plist) {
-			say("%s", d)
+	for _, s := range j.sessions() {
+		if s.Domain != "" {
+			drift = append(drift, s.drift(j, disabled)...)
 		}
 	}
 	return drift
 }
 
+// drift is what of it is in one session.
+func (s Session) drift(j *Job, disabled bool) []string {
+	var drift []string
+	say := func(format string, args ...any) { drift = append(drift, fmt.Sprintf(format, args...)) }
+	whose := ""
+	if s.User != "" {
+		whose = " for " + s.User
+	}
+	switch {
+	case s.Disabled && !disabled:
+		say("the job is disabled%s, by `launchctl disable` or in System Settings, so it is not loaded at %s", whose, s.entry())
+	case !s.Disabled && disabled:
+		say("the job is enabled%s, so it is loaded at %s", whose, s.entry())
+	}
+	switch {
+	case s.Loaded == nil && disabled:
+	case s.Loaded == nil:
+		say("the job is not loaded%s", whose)
+	case s.Loaded.Path != j.File:
+		say("the job that is loaded%s is another one, from %s", whose, s.Loaded.Path)
+	case disabled:
+		say("the job is loaded%s, though it is to be disabled", whose)
+	case j.Plist != nil:
+		for _, d := range s.Loaded.differences(j.Plist) {
+			say("%s%s", d, whose)
+		}
+	}
+	return drift
+}
+
+// entry is when launchd loads what is in a folder.
+func (s Session) entry() string {
+	if s.User != "" {
+		return "login"
+	}
+	return "boot"
+}
+
+// renewal is what ends all jobs of a session.
+func (s Session) renewal() string {
+	if s.User != "" {
+		return "a logout"
+	}
+	return "a reboot"
+}
+
 // differences compares what launchd holds with a file, as far as print tells: a key that print does not show, such as the
 // conditions of a KeepAlive dictionary, is not compared.
 func (l *Loaded) differences(file plist.Dict) []string {
+	file = Meaning(file)
 	var all []string
 	differ := func(what, has, want string) {
 		if has != want {
@@ -80,10 +133,11 @@ func (l *Loaded) differences(file plist.Dict) []string {
 	differ("the standard output", l.fields["stdout path"], text("StandardOutPath"))
 	differ("the standard error", l.fields["stderr path"], text("StandardErrorPath"))
 	maybe("the working directory", l.fields["working directory"], text("WorkingDirectory"))
-	if user := l.fields["username"]; user != "root" || text("UserName") != "" {
+	agent := l.Type == "LaunchAgent" // it runs as its session's user, whatever its file says
+	if user := l.fields["username"]; !agent && (user != "root" || text("UserName") != "") {
 		maybe("the user", user, text("UserName"))
 	}
-	if group := text("GroupName"); group != "" { // without it, print may show the user's primary group
+	if group := text("GroupName"); !agent && group != "" { // without it, print may show the user's primary group
 		maybe("the group", l.fields["group"], group)
 	}
 	interval := ""
@@ -111,11 +165,37 @@ func (l *Loaded) differences(file plist.Dict) []string {
 			differ("run-at-load", onOff(l.has("runatload")), onOff(run))
 		}
 	}
-	// The other spawn types were not seen.
-	if kind, _, _ := strings.Cut(l.fields["spawn type"], " "); slices.Contains([]string{"daemon", "interactive", "background"}, kind) {
-		if want, ok := map[string]string{"": "daemon", "Interactive": "interactive", "Background": "background"}[text("ProcessType")]; ok {
+	// launchd starts another kind of program as others.
+	kinds := map[string]string{
+		"": "daemon", "Standard": "daemon", "Interactive": "interactive", "Background": "background", "Adaptive": "adaptive",
+	}
+	if kind, _, _ := strings.Cut(l.fields["spawn type"], " "); slices.Contains(slices.Collect(maps.Values(kinds)), kind) {
+		if want, ok := kinds[text("ProcessType")]; ok && file.Get("POSIXSpawnType") == nil {
 			differ("the process type", kind, want)
 		}
+	}
+	nice, _ := file.Get("Nice").(int64)
+	maybe("the nice value", l.fields["nice"], strconv.FormatInt(nice, 10))
+	// Whether print shows it in octal was not seen, so either counts.
+	if umask, ok := file.Get("Umask").(int64); ok && l.fields["umask"] != strconv.FormatInt(umask, 10) {
+		maybe("the umask", strings.TrimLeft(l.fields["umask"], "0"), strconv.FormatInt(umask, 8))
+	}
+	// Of the conditions of KeepAlive, this is the one that was seen in print.
+	conditions, _ := file.Get("KeepAlive").(plist.Dict)
+	if semaphores := l.blocks["semaphores"]; semaphores != "" {
+		successful, ok := conditions.Get("SuccessfulExit").(bool)
+		want := ""
+		if ok {
+			want = onOff(successful)
+		}
+		differ("keep-alive after a successful exit", map[string]string{"0": "off", "1": "on"}[entryOf(semaphores, "successful exit")], want)
+	}
+	if endpoints := l.blocks["endpoints"]; endpoints != "" {
+		services, _ := file.Get("MachServices").(plist.Dict)
+		differ("the Mach services", strings.Join(namesIn(endpoints), ", "), strings.Join(keysOf(services), ", "))
+	}
+	if low, _ := file.Get("LowPriorityIO").(bool); l.fields["properties"] != "" && text("ProcessType") != "Background" {
+		differ("low-priority I/O", onOff(l.has("low priority i/o")), onOff(low))
 	}
 	if times := calendar(file.Get("StartCalendarInterval")); l.blocks["event triggers"] != "" || len(times) == 0 {
 		differ("the calendar", strings.Join(l.calendar(), "; "), strings.Join(times, "; "))
@@ -167,6 +247,37 @@ func otherVariables(block string, want map[string]string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// entryOf is the value of a line such as "successful exit => 0" in a block; "" when there is none.
+func entryOf(block, name string) string {
+	for line := range strings.Lines(block) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+" => "); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// namesIn are the names of the blocks in a block, as in `"com.acme.agent" = {`, sorted.
+func namesIn(block string) []string {
+	var names []string
+	for line := range strings.Lines(block) {
+		if name, ok := strings.CutSuffix(strings.TrimSuffix(line, "\n"), "\" = {"); ok && strings.HasPrefix(name, "\t\t\"") {
+			names = append(names, strings.TrimPrefix(name, "\t\t\""))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func keysOf(dict plist.Dict) []string {
+	var keys []string
+	for _, e := range dict {
+		keys = append(keys, e.Key)
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // calendar is StartCalendarInterval, one dictionary or several, as text.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 	"github.com/macos-fleet/terraform-provider-macos/internal/watchdog"
 )
+
+//go:embed ctl.sh
+var ctlScript string
 
 //go:embed job.sh
 var jobScript string
@@ -30,6 +34,12 @@ var (
 	ErrNotRestored = errors.New("launchd did not load the job, and then the old one neither") // it is not loaded
 	// ErrDraining is a job that did not end in time. When it has not ended since, it is ending still; it was loaded again otherwise.
 	ErrDraining = errors.New("the job did not end in time")
+	// ErrLinked is a folder of a user's that is a symbolic link.
+	ErrLinked = errors.New("the folder is a symbolic link")
+	// ErrNobody is a user whom the Mac does not know.
+	ErrNobody = errors.New("there is no such user")
+	// ErrHangs is a launchctl that did not answer.
+	ErrHangs = errors.New("launchctl does not answer")
 	// ErrStopped is a job that was loaded though its file had been removed: it is not loaded, for there is nothing to load it from.
 	ErrStopped = errors.New("launchd did not load the job, and the one that it had before has no file")
 )
@@ -37,7 +47,7 @@ var (
 // What the exit statuses of job.sh stand for, and what they stand for when not everything could be undone.
 var (
 	exits = map[int]error{
-		20: ErrChanged, 22: ErrRefused, 23: ErrNoWayBack, 24: ErrDisk, 25: ErrLoad, 27: ErrDraining, 28: ErrStopped,
+		20: ErrChanged, 22: ErrRefused, 23: ErrNoWayBack, 24: ErrDisk, 25: ErrLoad, 27: ErrDraining, 28: ErrStopped, 29: ErrLinked,
 	}
 	leaving = map[int]error{25: ErrNotRestored, 27: ErrDraining, 28: ErrStopped}
 )
@@ -74,6 +84,23 @@ func CheckLabel(label string) error {
 	return nil
 }
 
+// Intent is what is to become of a job.
+type Intent struct {
+	Place Place
+	Label string
+	File  []byte // its property list, with this label; Remove ignores it and what is below
+	// Disabled is a job that is not to run: it is not loaded, and disabled, so that launchd does not load its file either, until somebody
+	// enables it. Of an agent, this is said for the users who are logged in.
+	Disabled bool
+	// Restart is a job that is to be started again, if it runs, though nothing of it has changed. (It is loaded anew, as for a change:
+	// kickstart -k, which is known to hang, would give it no end that could be waited for, and nothing to go back to.)
+	Restart bool
+	Seen    Seen
+	// Confirm is a job that connections may run through: it is loaded for good only when a new connection has confirmed it. See package
+	// watchdog.
+	Confirm bool
+}
+
 // Seen is a job as a plan saw it. The zero value is a job that is not there.
 type Seen struct {
 	File    plist.Dict // what the file means; nil: there is none, unless it is Broken
@@ -92,129 +119,153 @@ func (j *Job) Adoptable(want plist.Dict) bool {
 	if j.Plist == nil || !Same(j.Plist, want) {
 		return false
 	}
-	return j.Loaded == nil || j.Loaded.Path == j.File && len(j.Loaded.differences(j.Plist)) == 0
+	return !slices.ContainsFunc(j.sessions(), func(s Session) bool {
+		return s.Loaded != nil && (s.Loaded.Path != j.File || len(s.Loaded.differences(j.Plist)) > 0)
+	})
 }
 
-// Trouble says, as part of a sentence, why a job that is loaded does not run; "" when there is no sign of that.
-func (j *Job) Trouble() string {
-	l := j.Loaded
-	switch {
-	case l == nil:
-		return ""
-	case strings.HasPrefix(l.LastExit, "78") || l.fields["job state"] == "spawn failed" || l.has("penalty box"):
-		return "launchd could not start its program (EX_CONFIG): see that the program exists, that its user does, and that its log files can be written"
-	case l.State == "spawn scheduled":
-		return "its program ended at once (last exit code " + l.LastExit + "), and launchd waits before it starts it again"
-	}
-	return ""
-}
-
-// Install makes data, a property list with this label, the job's file, loads it, and returns the job's Mac as it is then: a
+// Install makes the job's file what is wanted, loads it wherever the place has it loaded, and returns the job's Mac as it is then: a
 // Survey that knows no other job. A job that is neither as seen nor as wanted is ErrChanged. A job that launchd holds already with
-// this definition, from this file, goes on running. With confirm, a job is loaded for good only when a new connection has confirmed it;
-// see package watchdog for that, and for more errors. With an error that is not about the connection, the Survey is the Mac as found
-// before.
-func Install(ctx context.Context, h *remote.Host, label string, data []byte, seen Seen, confirm bool) (*Survey, error) {
-	value, err := plist.Decode(data)
+// this definition, from this file, goes on running. For more errors see package watchdog. With an error that is not about the connection,
+// the Survey is the Mac as found before.
+func Install(ctx context.Context, h *remote.Host, in Intent) (*Survey, error) {
+	value, err := plist.Decode(in.File)
 	if err != nil {
-		return nil, fmt.Errorf("launchctl: installing %s: %w: %w", label, ErrRefused, err)
+		return nil, fmt.Errorf("launchctl: installing %s: %w: %w", in.Label, ErrRefused, err)
 	}
 	want, _ := value.(plist.Dict)
-	s, err := change(ctx, h, label, confirm, func(j *Job) (order, error) {
-		if !j.as(seen) && !j.Adoptable(want) {
-			return order{}, ErrChanged
+	s, err := change(ctx, h, in, func(j *Job) ([]order, error) {
+		if !j.as(in.Seen) && !j.Adoptable(want) {
+			return nil, ErrChanged
 		}
-		run, _ := want.Get("RunAtLoad").(bool)
-		keep, _ := want.Get("KeepAlive").(bool)
-		o := order{file: data, disabled: word(j.Disabled), starts: run || keep, wait: j.patience(want)}
-		o.anew = j.Plist == nil || !Same(j.Plist, want) || j.from() != j.File || len(j.Loaded.differences(want)) > 0
-		if disabled, _ := want.Get("Disabled").(bool); disabled && !j.Disabled {
-			o.disabled = "new"
+		var orders []order
+		for _, at := range j.sessions() {
+			orders = append(orders, in.install(j, at, want))
 		}
-		return o, nil
+		return orders, nil
 	})
 	if err != nil {
-		return s, fmt.Errorf("launchctl: installing %s: %w", label, err)
+		return s, fmt.Errorf("launchctl: installing %s: %w", in.Label, err)
 	}
 	return s, nil
+}
+
+// install is what is to become of the job in one session.
+func (in Intent) install(j *Job, at Session, want plist.Dict) order {
+	run, _ := want.Get("RunAtLoad").(bool)
+	keep, _ := want.Get("KeepAlive").(bool)
+	o := order{Session: at, file: in.File, was: word(at.Disabled), off: in.Disabled, starts: run || keep, wait: at.patience(want)}
+	if disabled, _ := want.Get("Disabled").(bool); disabled && !at.Disabled {
+		o.was = "new"
+	}
+	if in.Disabled {
+		o.anew = at.Loaded != nil
+	} else {
+		o.anew = in.Restart || !read(j.Plist, want) || at.from() != j.File || len(at.Loaded.differences(want)) > 0
+	}
+	return o
+}
+
+// unread are keys that change nothing about a job that is loaded: launchd reads them at another time, or not any more.
+var unread = []string{
+	"Disabled", "HopefullyExitsFirst", "HopefullyExitsLast", "LimitLoadFromHosts", "LimitLoadToHosts", "ServiceIPC", "TimeOut",
+}
+
+// read reports whether launchd would read the same in both property lists.
+func read(a, b plist.Dict) bool {
+	without := func(dict plist.Dict) plist.Dict {
+		return slices.DeleteFunc(slices.Clone(dict), func(e plist.Entry) bool { return slices.Contains(unread, e.Key) })
+	}
+	return a != nil && Same(without(a), without(b))
 }
 
 // Remove stops the job and removes its file, under the same net as Install. Whether it is disabled stays as it is: that flag outlives a
 // job. A job that is not there is no error. A job that was loaded from another file is somebody else's, and stays loaded.
 // Errors are as from Install.
-func Remove(ctx context.Context, h *remote.Host, label string, seen Seen, confirm bool) (*Survey, error) {
-	s, err := change(ctx, h, label, confirm, func(j *Job) (order, error) {
-		if j.Exists && !j.as(seen) {
-			return order{}, ErrChanged
+func Remove(ctx context.Context, h *remote.Host, in Intent) (*Survey, error) {
+	s, err := change(ctx, h, in, func(j *Job) ([]order, error) {
+		if j.Exists && !j.as(in.Seen) {
+			return nil, ErrChanged
 		}
-		return order{disabled: "no", anew: j.from() == j.File, wait: j.patience(nil)}, nil
+		var orders []order
+		for _, at := range j.sessions() {
+			orders = append(orders, order{Session: at, was: "no", anew: at.from() == j.File, wait: at.patience(nil)})
+		}
+		return orders, nil
 	})
 	if err != nil {
-		return s, fmt.Errorf("launchctl: removing %s: %w", label, err)
+		return s, fmt.Errorf("launchctl: removing %s: %w", in.Label, err)
 	}
 	return s, nil
 }
 
-// order is what is to become of a job; see job.sh.
+// order is what is to become of a job in one session; see job.sh.
 type order struct {
-	file     []byte // the property list; nil: the job is to go
-	anew     bool   // launchd is to let go of what it has, and to load the file
-	disabled string // yes, no, or new: only its new property list says so
-	starts   bool   // loading it is to start it
-	wait     time.Duration
+	Session
+	file   []byte // the property list; nil: the job is to go
+	anew   bool   // launchd is to let go of what it has, and to load the file
+	was    string // whether the label is disabled: yes, no, or new: only its new property list says so
+	off    bool   // it is to be disabled, and not loaded
+	starts bool   // loading it is to start it
+	wait   time.Duration
 }
 
-// change looks at the job and carries out what decide orders. When somebody changes the job in between, it looks again. With confirm, what
-// launchd is to do is done under a watchdog.
-func change(ctx context.Context, h *remote.Host, label string, confirm bool, decide func(*Job) (order, error)) (*Survey, error) {
+// change looks at the job and carries out what decide orders. When somebody changes the job in between, it looks again. With in.Confirm,
+// what launchd is to do is done under a watchdog.
+func change(ctx context.Context, h *remote.Host, in Intent, decide func(*Job) ([]order, error)) (*Survey, error) {
 	done, err := h.Alone(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	for try := 0; ; try++ {
-		s, err := look(ctx, h, label)
+		s, err := look(ctx, h, in.Place, in.Label)
 		if err != nil {
 			return nil, err
 		}
-		j := s.Job(label)
+		j := s.Job(in.Label)
 		if j.Foreign() {
 			return s, ErrForeign
 		}
-		o, err := decide(j)
+		orders, err := decide(j)
 		if err != nil {
 			return s, err
 		}
-		records, err := watchdog.Do(ctx, h, o.plan(j, confirm))
+		records, err := watchdog.Do(ctx, h, in.plan(j, orders))
 		if err = explainExit(err); errors.Is(err, ErrChanged) && try < 3 {
 			continue
 		}
 		if err != nil {
 			return s, err
 		}
-		return parseSurvey(records), nil
+		return parseSurvey(in.Place, records), nil
 	}
 }
 
-// plan carries out the order on the job as found.
-func (o order) plan(j *Job, confirm bool) watchdog.Plan {
-	direct, part := true, "keep"
-	if o.anew && confirm {
-		direct, part = false, "try"
+// plan carries out the orders on the job as found: a change for each session, of which the first to come puts the file in place, and the
+// last to go takes it back.
+func (in Intent) plan(j *Job, orders []order) watchdog.Plan {
+	plan := watchdog.Plan{Direct: true, After: ctlScript + surveyScript, AfterArgs: append(in.Place.args(), j.Label)}
+	for _, o := range orders {
+		part := "keep"
+		if o.anew && in.Confirm {
+			plan.Direct, part = false, "try"
+		}
+		halfSeconds := strconv.Itoa(int(o.wait / (time.Second / 2)))
+		args := []string{
+			o.Domain, j.Label, j.File, j.owner, o.from(), word(o.anew), o.was, word(o.off), halfSeconds, word(o.starts), part,
+		}
+		files := map[string][]byte{"args": []byte(strings.Join(args, "\n") + "\n")}
+		if o.file != nil {
+			files["job.plist"] = o.file
+		}
+		if j.Exists {
+			files["old"] = j.Bytes
+		}
+		plan.Changes = append(plan.Changes, watchdog.Change{Script: ctlScript + jobScript, Files: files})
+		plan.Takes += o.wait + starting
 	}
-	halfSeconds := strconv.Itoa(int(o.wait / (time.Second / 2)))
-	args := []string{j.Label, j.File, j.from(), word(o.anew), o.disabled, halfSeconds, word(o.starts), part}
-	files := map[string][]byte{"args": []byte(strings.Join(args, "\n") + "\n")}
-	if o.file != nil {
-		files["job.plist"] = o.file
-	}
-	if j.Exists {
-		files["old"] = j.Bytes
-	}
-	return watchdog.Plan{
-		Changes: []watchdog.Change{{Script: jobScript, Files: files}}, Direct: direct, Takes: o.wait + starting,
-		After: surveyScript, AfterArgs: []string{j.Label},
-	}
+	return plan
 }
 
 // as reports whether the job is as it was seen. What launchd has loaded does not count, unless nothing was there at all.
@@ -223,7 +274,7 @@ func (j *Job) as(seen Seen) bool {
 	case seen.Broken:
 		return j.Exists && j.Plist == nil
 	case seen.File == nil:
-		return !j.Exists && (seen.Managed || j.Loaded == nil)
+		return !j.Exists && (seen.Managed || j.Gone())
 	default:
 		return j.Plist != nil && Same(j.Plist, seen.File)
 	}
@@ -235,7 +286,7 @@ const starting = 10 * time.Second
 
 // patience is how long to wait for the end of the job as it is loaded, or as its new property list has it: the time that launchd gives
 // it before SIGKILL, and 15 seconds. A job may be given for ever (0), which we cut at a minute.
-func (j *Job) patience(want plist.Dict) time.Duration {
+func (s Session) patience(want plist.Dict) time.Duration {
 	seconds := int64(5)
 	longer := func(n int64) {
 		if n == 0 {
@@ -243,8 +294,8 @@ func (j *Job) patience(want plist.Dict) time.Duration {
 		}
 		seconds = max(seconds, n)
 	}
-	if j.Loaded != nil {
-		if n, err := strconv.ParseInt(j.Loaded.fields["exit timeout"], 10, 32); err == nil {
+	if s.Loaded != nil {
+		if n, err := strconv.ParseInt(s.Loaded.fields["exit timeout"], 10, 32); err == nil {
 			longer(n)
 		}
 	}
@@ -255,11 +306,11 @@ func (j *Job) patience(want plist.Dict) time.Duration {
 }
 
 // from is the file that launchd has loaded the job from; "" when it has not.
-func (j *Job) from() string {
-	if j.Loaded == nil {
+func (s Session) from() string {
+	if s.Loaded == nil {
 		return ""
 	}
-	return j.Loaded.Path
+	return s.Loaded.Path
 }
 
 func word(b bool) string {

@@ -100,7 +100,7 @@ func text(t *testing.T, dict plist.Dict) []byte {
 // install installs a job that must come out as it was meant.
 func install(t *testing.T, h *remote.Host, want plist.Dict, seen launchctl.Seen) {
 	t.Helper()
-	s, err := launchctl.Install(t.Context(), h, label, text(t, want), seen, false)
+	s, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, want), Seen: seen})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func look(t *testing.T, h *remote.Host) *launchctl.Job {
 	if _, err := h.Run(t.Context(), remote.Cmd{Script: ":", Writes: true}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := launchctl.Look(t.Context(), h)
+	s, err := launchctl.Look(t.Context(), h, launchctl.Place{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestInstall(t *testing.T) {
 			if drift := look(t, h).Drift(); drift != nil {
 				t.Errorf("after a reboot: %q", drift)
 			}
-			s, err := launchctl.Remove(t.Context(), h, label, seen(second), false)
+			s, err := launchctl.Remove(t.Context(), h, launchctl.Intent{Label: label, Seen: seen(second)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -413,7 +413,7 @@ func TestInstallRefused(t *testing.T) {
 				test.arrange(t, mac)
 			}
 			before := mac.String()
-			_, err := launchctl.Install(t.Context(), h, label, text(t, test.want), test.seen, false)
+			_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, test.want), Seen: test.seen})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -432,7 +432,7 @@ func TestInstallFull(t *testing.T) {
 	var full int
 	for room := int64(0); ; room += 250 {
 		mac.Files().Fill("/", room)
-		_, err := launchctl.Install(t.Context(), h, label, text(t, job(key("Nice", int64(1)))), seen(job()), false)
+		_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, job(key("Nice", int64(1)))), Seen: seen(job())})
 		mac.Files().Free()
 		if err == nil {
 			break
@@ -497,7 +497,7 @@ func TestInstallRestores(t *testing.T) {
 			if errors.Is(test.err, launchctl.ErrStopped) {
 				want = clean
 			}
-			_, err := launchctl.Install(t.Context(), h, label, text(t, plist.Dict{key("Label", label)}), test.seen, false)
+			_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, plist.Dict{key("Label", label)}), Seen: test.seen})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -532,7 +532,7 @@ func TestInstallBetween(t *testing.T) {
 				})
 			}
 			edit("/ln")
-			s, err := launchctl.Install(t.Context(), h, label, text(t, second), seen(job()), false)
+			s, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, second), Seen: seen(job())})
 			if !errors.Is(err, test.err) || err == nil != (test.err == nil) {
 				t.Fatalf("installing: got %v, want %v", err, test.err)
 			}
@@ -541,7 +541,7 @@ func TestInstallBetween(t *testing.T) {
 			}
 			put(t, mac, file, string(text(t, second)), 0o644)
 			edit("/ln")
-			s, err = launchctl.Remove(t.Context(), h, label, seen(second), false)
+			s, err = launchctl.Remove(t.Context(), h, launchctl.Intent{Label: label, Seen: seen(second)})
 			if !errors.Is(err, launchctl.ErrChanged) || !plist.Equal(s.Job(label).Plist, test.between) {
 				t.Errorf("removing: got %v with %v", err, s.Job(label).Plist)
 			}
@@ -555,7 +555,7 @@ func TestDrainDisabled(t *testing.T) {
 	mac.SetJob(label, macsim.Job{Drain: macsim.Forever})
 	install(t, h, job(), launchctl.Seen{})
 	byHand(t, mac, "launchctl disable system/com.acme.agent")
-	_, err := launchctl.Install(t.Context(), h, label, text(t, job(key("Nice", int64(1)))), seen(job()), false)
+	_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, job(key("Nice", int64(1)))), Seen: seen(job())})
 	if !errors.Is(err, launchctl.ErrDraining) || !look(t, h).Disabled {
 		t.Errorf("got %v, disabled %v", err, look(t, h).Disabled)
 	}
@@ -589,7 +589,7 @@ func TestDrain(t *testing.T) {
 			mac.SetJob(label, macsim.Job{Drain: test.drain})
 			install(t, h, first, launchctl.Seen{})
 			mac.ForgetCalls()
-			_, err := launchctl.Install(t.Context(), h, label, text(t, second), seen(first), false)
+			_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, second), Seen: seen(first)})
 			if !errors.Is(err, test.err) || err == nil != (test.err == nil) {
 				t.Fatalf("got %v, want %v", err, test.err)
 			}
@@ -603,7 +603,7 @@ func TestDrain(t *testing.T) {
 			if got, _ := mac.Files().Read(file); (got == string(text(t, first))) != (test.err != nil) {
 				t.Errorf("the file is now\n%s", got)
 			}
-			_, err = launchctl.Remove(t.Context(), h, label, look(t, h).Seen(), false)
+			_, err = launchctl.Remove(t.Context(), h, launchctl.Intent{Label: label, Seen: look(t, h).Seen()})
 			if !errors.Is(err, test.err) {
 				t.Errorf("removing: got %v, want %v", err, test.err)
 			}
@@ -632,7 +632,7 @@ func TestInstallAfterACut(t *testing.T) {
 					}
 					return nil
 				})
-				_, err := launchctl.Install(t.Context(), h, label, text(t, second), seen(first), false)
+				_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, second), Seen: seen(first)})
 				var lost *remote.LostError
 				if err != nil && !errors.As(err, &lost) {
 					t.Fatalf("got %v", err)
@@ -665,7 +665,7 @@ func TestInstallRestoresAfterACut(t *testing.T) {
 				mac.Fail(nil)
 				return &macsim.Failure{Cut: macsim.CutAfter}
 			})
-			_, err := launchctl.Install(t.Context(), h, label, text(t, plist.Dict{key("Label", label)}), seen(job()), false)
+			_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, plist.Dict{key("Label", label)}), Seen: seen(job())})
 			var lost *remote.LostError
 			if !errors.As(err, &lost) {
 				t.Fatalf("got %v", err)
@@ -700,7 +700,7 @@ func TestTrouble(t *testing.T) {
 			}
 			install(t, h, test.dict, launchctl.Seen{})
 			found := look(t, h)
-			if got := found.Trouble(); test.want == "" && got != "" || !strings.Contains(got, test.want) {
+			if got, _ := found.Trouble(); test.want == "" && got != "" || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 			if diff := cmp.Diff(test.verbs, verbs(mac)); diff != "" {
@@ -735,7 +735,7 @@ func TestRemove(t *testing.T) {
 				byHand(t, mac, test.script)
 			}
 			before := mac.String()
-			_, err := launchctl.Remove(t.Context(), h, label, test.seen, false)
+			_, err := launchctl.Remove(t.Context(), h, launchctl.Intent{Label: label, Seen: test.seen})
 			if !errors.Is(err, test.err) || err == nil != (test.err == nil) {
 				t.Fatalf("got %v, want %v", err, test.err)
 			}
@@ -758,7 +758,7 @@ func TestRemoveLeavesAnother(t *testing.T) {
 	put(t, mac, file, string(text(t, job())), 0o644)
 	put(t, mac, "/Users/Shared/x.plist", string(text(t, job())), 0o644)
 	byHand(t, mac, "launchctl bootstrap system /Users/Shared/x.plist")
-	if _, err := launchctl.Remove(t.Context(), h, label, seen(job()), false); err != nil {
+	if _, err := launchctl.Remove(t.Context(), h, launchctl.Intent{Label: label, Seen: seen(job())}); err != nil {
 		t.Fatal(err)
 	}
 	if found := look(t, h); found.Exists || found.Loaded == nil || found.Loaded.Path != "/Users/Shared/x.plist" {
@@ -774,7 +774,7 @@ func TestRemoveProtected(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := mac.String()
-	if _, err := launchctl.Remove(t.Context(), h, label, seen(job()), false); !errors.Is(err, launchctl.ErrDisk) {
+	if _, err := launchctl.Remove(t.Context(), h, launchctl.Intent{Label: label, Seen: seen(job())}); !errors.Is(err, launchctl.ErrDisk) {
 		t.Errorf("got %v", err)
 	}
 	if diff := cmp.Diff(before, mac.String()); diff != "" {

@@ -1,6 +1,7 @@
 package launchctl
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -17,10 +18,16 @@ import (
 //go:embed survey.sh
 var surveyScript string
 
-// Survey is the jobs of one Mac's system domain at one moment. It is shared by all who ask, and not to be changed.
+// Survey is the jobs of one place on one Mac at one moment. It is shared by all who ask, and not to be changed.
 type Survey struct {
+	place    Place
+	dir      string // of the files
+	owner    string // of the files, uid:gid
 	jobs     map[string]*Job
-	disabled map[string]bool // labels in the store: true means disabled
+	sessions []Session                  // where the place's jobs are loaded, without any job
+	disabled map[string]map[string]bool // labels in the store of each domain: true means disabled
+	nobody   bool                       // there is no such user
+	hung     string                     // the call of launchctl that did not answer; "" if all did
 }
 
 // Job is one job, as found.
@@ -36,17 +43,35 @@ type Job struct {
 	Plist       plist.Dict // nil when the bytes are no property list, see Err, and without a file
 	Err         error
 
-	Disabled bool    // it will not be loaded at the next boot
-	Loaded   *Loaded // nil: launchd does not know it
+	// Session is the Mac's own, or the first user's who is logged in. Its zero value is none: an agent is loaded nowhere then.
+	Session
+	Others []Session // those of the others who are logged in
+	Hung   string    // the call of launchctl that did not answer, so that what it has is not known; "" if all did
+
+	owner string // what Owner should be
 }
 
-// Loaded is what launchd holds about a job, as far as print tells. A field that it did not print is "".
+// Session is a domain of launchd's where a job is to be loaded, and what there is of it.
+type Session struct {
+	Domain   string  // system, or gui/501; "" for none
+	User     string  // whose it is; "" for system
+	Disabled bool    // it will not be loaded there the next time
+	Loaded   *Loaded // nil: launchd does not know it there
+	Log      string  // the end of the log of a job that is in trouble; only after a change, and if it has a log
+	LogFile  string
+}
+
+// sessions are all of them; if there is none, the zero value stands for that.
+func (j *Job) sessions() []Session { return append([]Session{j.Session}, j.Others...) }
+
+// Loaded is what launchd holds about a job, as far as print tells. A field that it did not print is "", or 0.
 type Loaded struct {
 	Path      string // the file that it was loaded from
 	Type      string // LaunchDaemon; Submitted and others have no file of ours
 	ManagedBy string // com.apple.xpc.ServiceManagement for a job that an app registered
 	State     string // running, not running, spawn scheduled, SIGTERMed ...
-	LastExit  string // "0", "78: EX_CONFIG", "(never exited)"
+	Runs      int    // how often it was started since it was loaded
+	LastExit  string // how its last run ended: "0", "78: EX_CONFIG", "Killed: 9", "OS_REASON_CODESIGNING"; "" when none has
 	PID       int    // 0: no process
 
 	blocks     map[string]string // arguments, environment and event triggers, as printed
@@ -55,25 +80,49 @@ type Loaded struct {
 }
 
 // Gone is true when nothing of the job is left.
-func (j *Job) Gone() bool { return !j.Exists && j.Loaded == nil }
+func (j *Job) Gone() bool {
+	return !j.Exists && !slices.ContainsFunc(j.sessions(), func(s Session) bool { return s.Loaded != nil })
+}
 
 // Foreign is true for a job that an app has registered with macOS, or that was submitted without a file: not ours to manage.
 func (j *Job) Foreign() bool {
-	return j.Loaded != nil && (j.Loaded.ManagedBy != "" || j.Loaded.Type == "Submitted")
+	return slices.ContainsFunc(j.sessions(), func(s Session) bool {
+		return s.Loaded != nil && (s.Loaded.ManagedBy != "" || s.Loaded.Type == "Submitted")
+	})
 }
 
-// Look returns the jobs of h, by one remote call that all who ask share; see [remote.Ask].
-func Look(ctx context.Context, h *remote.Host) (*Survey, error) {
-	return remote.Ask(ctx, h, "launchd", func(ctx context.Context) (*Survey, error) { return look(ctx, h) })
+// LoadedFor are the users in whose sessions the job is loaded.
+func (j *Job) LoadedFor() []string {
+	var users []string
+	for _, s := range j.sessions() {
+		if s.Loaded != nil && s.User != "" {
+			users = append(users, s.User)
+		}
+	}
+	return users
+}
+
+// Look returns the jobs of a place on h, by one remote call that all who ask share; see [remote.Ask]. Errors are those of
+// [remote.Host.Run], ErrNobody and ErrHangs.
+func Look(ctx context.Context, h *remote.Host, p Place) (*Survey, error) {
+	name := "launchd " + strings.Join(p.args(), " ")
+	return remote.Ask(ctx, h, name, func(ctx context.Context) (*Survey, error) { return look(ctx, h, p) })
 }
 
 // look asks for all jobs, or for some.
-func look(ctx context.Context, h *remote.Host, labels ...string) (*Survey, error) {
-	result, err := h.Run(ctx, remote.Cmd{Script: surveyScript, Args: labels})
+func look(ctx context.Context, h *remote.Host, p Place, labels ...string) (*Survey, error) {
+	result, err := h.Run(ctx, remote.Cmd{Script: ctlScript + surveyScript, Args: append(p.args(), labels...)})
 	if err != nil {
 		return nil, fmt.Errorf("launchctl: reading jobs: %w", err)
 	}
-	return parseSurvey(result.Records), nil
+	s := parseSurvey(p, result.Records)
+	switch {
+	case s.nobody:
+		return nil, fmt.Errorf("launchctl: reading jobs of %s: %w", p.User, ErrNobody)
+	case s.hung != "":
+		return nil, fmt.Errorf("launchctl: reading jobs: %w: %s", ErrHangs, s.hung)
+	}
+	return s, nil
 }
 
 // Job returns the job as found; never nil.
@@ -81,24 +130,67 @@ func (s *Survey) Job(label string) *Job {
 	if j := s.jobs[label]; j != nil {
 		return j
 	}
-	return &Job{Label: label, File: FileOf(label), Disabled: s.disabled[label]}
+	j := s.empty(label)
+	s.settle(j)
+	return j
 }
 
-// FileOf is the path of a job's file.
-func FileOf(label string) string { return "/Library/LaunchDaemons/" + label + ".plist" }
+// empty is a job of which nothing is known but where it would be.
+func (s *Survey) empty(label string) *Job {
+	j := &Job{Label: label, File: s.dir + "/" + label + ".plist", owner: s.owner}
+	if len(s.sessions) > 0 {
+		j.Session, j.Others = s.sessions[0], slices.Clone(s.sessions[1:])
+	}
+	return j
+}
 
-func parseSurvey(records []remote.Record) *Survey {
-	s := &Survey{jobs: map[string]*Job{}, disabled: map[string]bool{}}
+// settle works out where the job is disabled, when all else is known.
+func (s *Survey) settle(j *Job) {
+	initially, _ := j.Plist.Get("Disabled").(bool)
+	j.each(func(at *Session) {
+		set, known := s.disabled[at.Domain][j.Label]
+		at.Disabled = at.Domain != "" && (set || !known && initially)
+	})
+	j.Hung = s.hung
+}
+
+// each is for what is to be changed in all sessions.
+func (j *Job) each(change func(*Session)) {
+	change(&j.Session)
+	for i := range j.Others {
+		change(&j.Others[i])
+	}
+}
+
+func parseSurvey(p Place, records []remote.Record) *Survey {
+	s := &Survey{place: p, dir: p.dir(), owner: "0:0", jobs: map[string]*Job{}, disabled: map[string]map[string]bool{}}
 	job := func(label string) *Job {
 		if s.jobs[label] == nil {
-			s.jobs[label] = &Job{Label: label, File: FileOf(label)}
+			s.jobs[label] = s.empty(label)
 		}
 		return s.jobs[label]
 	}
+	in := func(args string, change func(at *Session, rest string)) {
+		domain, rest, _ := strings.Cut(args, " ")
+		label, path, _ := strings.Cut(rest, " /")
+		job(label).each(func(at *Session) {
+			if at.Domain == domain {
+				change(at, "/"+path)
+			}
+		})
+	}
 	for _, r := range records {
 		switch r.Key {
-		case "disabled":
-			s.disabled = parseDisabled(string(r.Body))
+		case "place":
+			s.owner, s.dir, _ = strings.Cut(r.Args, " ")
+		case "domain":
+			domain, user, _ := strings.Cut(r.Args, " ")
+			s.sessions = append(s.sessions, Session{Domain: domain, User: user})
+			s.disabled[domain] = parseDisabled(string(r.Body))
+		case "nobody":
+			s.nobody = true
+		case "hung":
+			s.hung = r.Args
 		case "file":
 			fields := strings.SplitN(r.Args, " ", 3)
 			if len(fields) < 3 {
@@ -112,14 +204,14 @@ func parseSurvey(records []remote.Record) *Survey {
 			job(r.Args).Quarantined = true
 		case "print":
 			if len(r.Body) > 0 {
-				job(r.Args).Loaded = parsePrint(string(r.Body))
+				in(r.Args, func(at *Session, _ string) { at.Loaded = parsePrint(string(r.Body)) })
 			}
+		case "log":
+			in(r.Args, func(at *Session, path string) { at.Log, at.LogFile = string(r.Body), path })
 		}
 	}
-	for label, j := range s.jobs {
-		set, known := s.disabled[label]
-		initially, _ := j.Plist.Get("Disabled").(bool)
-		j.Disabled = set || !known && initially
+	for _, j := range s.jobs {
+		s.settle(j)
 	}
 	return s
 }
@@ -157,7 +249,7 @@ func parseDisabled(text string) map[string]bool {
 	return flags
 }
 
-// parsePrint reads what `launchctl print system/LABEL` printed. The job's own fields have exactly one TAB before them. A
+// parsePrint reads what `launchctl print DOMAIN/LABEL` printed. The job's own fields have exactly one TAB before them. A
 // block ends with a brace after one TAB; its lines are not the job's fields. What is in a block is printed raw, so an argument can
 // end it too soon and then look like a field: the first of a name counts, which leaves path, type and state beyond doubt.
 func parsePrint(text string) *Loaded {
@@ -183,8 +275,12 @@ func parsePrint(text string) *Loaded {
 		}
 	}
 	l.Path, l.Type, l.ManagedBy, l.State = l.fields["path"], l.fields["type"], l.fields["managed_by"], l.fields["state"]
-	l.LastExit = l.fields["last exit code"]
+	l.LastExit = cmp.Or(l.fields["last exit code"], l.fields["last terminating signal"], l.fields["last exit reason"])
+	if l.LastExit == "(never exited)" {
+		l.LastExit = ""
+	}
 	l.PID, _ = strconv.Atoi(l.fields["pid"])
+	l.Runs, _ = strconv.Atoi(l.fields["runs"])
 	l.properties = strings.Split(l.fields["properties"], " | ")
 	return l
 }

@@ -170,19 +170,19 @@ func TestParsePrint(t *testing.T) {
 		"type":       {agent.Type, "LaunchDaemon"},
 		"state":      {agent.State, "running"},
 		"pid":        {agent.PID, 573},
-		"exit":       {agent.LastExit, "(never exited)"},
+		"exit":       {agent.LastExit, ""},
 		"arguments":  {agent.blocks["arguments"], "\t\t/usr/local/bin/agent\n\t\t--service\n\t\tcom.acme.agent\n"},
 		"keepalive":  {agent.has("keepalive"), false},
 		"stdout":     {guard.fields["stdout path"], "/var/db/guard/daemon.log"},
 		"keepalive2": {guard.has("keepalive"), true},
-		"killed":     {guard.LastExit, ""},
+		"killed":     {guard.LastExit, "Killed: 9"},
 		"managed":    {nightly.ManagedBy, "com.apple.xpc.ServiceManagement"},
 		"no-pid":     {nightly.PID, 0},
 		"calendar":   {strings.Join(nightly.calendar(), "; "), "Hour 12, Minute 0, Weekday 3"},
-		"foreign":    {(&Job{Loaded: nightly}).Foreign(), true},
-		"own":        {(&Job{Loaded: guard}).Foreign(), false},
-		"trouble":    {(&Job{Loaded: nightly}).Trouble() != "", true},
-		"no-trouble": {(&Job{Loaded: guard}).Trouble(), ""},
+		"foreign":    {(&Job{Session: Session{Loaded: nightly}}).Foreign(), true},
+		"own":        {(&Job{Session: Session{Loaded: guard}}).Foreign(), false},
+		"trouble":    {nightly.trouble() != "", true},
+		"no-trouble": {guard.trouble(), ""},
 	} {
 		if test[0] != test[1] {
 			t.Errorf("%s: got %q, want %q", name, test[0], test[1])
@@ -269,13 +269,14 @@ func TestParseDisabled(t *testing.T) {
 }
 
 func TestParseSurvey(t *testing.T) {
-	s := parseSurvey([]remote.Record{
-		{Key: "disabled", Body: []byte("disabled services = {\n\t\"com.acme.off\" => disabled\n\t\"com.acme.on\" => enabled\n}\n")},
+	s := parseSurvey(Place{}, []remote.Record{
+		{Key: "place", Args: "0:0 /Library/LaunchDaemons"},
+		{Key: "domain", Args: "system", Body: []byte("disabled services = {\n\t\"com.acme.off\" => disabled\n\t\"com.acme.on\" => enabled\n}\n")},
 		{Key: "file", Args: "100644 0:0 com.acme.agent", Body: []byte("<plist><dict><key>Disabled</key><true/></dict></plist>")},
 		{Key: "quarantine", Args: "com.acme.agent"},
-		{Key: "print", Args: "com.acme.agent", Body: []byte(printed26)},
+		{Key: "print", Args: "system com.acme.agent", Body: []byte(printed26)},
 		{Key: "file", Args: "100644 0:0 com.acme.on", Body: []byte("<plist><dict><key>Disabled</key><true/></dict></plist>")},
-		{Key: "print", Args: "com.acme.on"},
+		{Key: "print", Args: "system com.acme.on"},
 		{Key: "file", Args: "100644 0:0 com.acme.list", Body: []byte("<plist><array/></plist>")},
 		{Key: "file", Args: "120755 0:0 a label with blanks", Body: nil},
 	})

@@ -27,8 +27,8 @@ var launchctlVerbs = map[string]func(*launchctlCall) int{
 	"start": (*launchctlCall).start, "stop": (*launchctlCall).stop, "submit": (*launchctlCall).submit, "remove": (*launchctlCall).remove,
 }
 
-// launchctl is /bin/launchctl. Of the domains there are system, gui/UID of who is logged in at the screen, and user/UID of every person. The old
-// subcommands know system alone.
+// launchctl is /bin/launchctl. Of the domains there are system, gui/UID of who is logged in at the screen, and user/UID of every person.
+// The old subcommands know system alone.
 func launchctl(ctx context.Context, m *Mac, p *process) int {
 	c := &launchctlCall{p, ctx.Done(), func() func() { return waiting(ctx) }, m, &m.launchd, p.Args[min(2, len(p.Args)):]}
 	if len(p.Args) < 2 {

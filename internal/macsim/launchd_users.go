@@ -17,8 +17,8 @@ func userOf(domain string) int {
 	return uid
 }
 
-// LogIn has a user log in at the screen, or switch to it when he is logged in: launchd makes the domain gui/UID and loads the agents there. A
-// restart of the Mac logs everybody out.
+// LogIn has a user log in at the screen, or switch to it when he is logged in: launchd makes the domain gui/UID and loads the agents
+// there. A restart of the Mac logs everybody out.
 func (m *Mac) LogIn(name string) error {
 	i := slices.IndexFunc(m.users(), func(u user) bool { return u.name == name })
 	if i < 0 {

@@ -13,8 +13,8 @@ func init() { programs(map[string]command{"/usr/bin/perl": perl}) }
 // alarmProgram is the one program in Perl that is modelled: a time limit for another program, since a Mac has no timeout(1).
 const alarmProgram = "alarm shift; exec @ARGV"
 
-// perl runs a program that SIGALRM ends after so many seconds, on the Mac's clock, in which it waits for something on the Mac: what it takes to
-// do its work here is no time there.
+// perl runs a program that SIGALRM ends after so many seconds, on the Mac's clock, in which it waits for something on the Mac: what it
+// takes to do its work here is no time there.
 func perl(ctx context.Context, m *Mac, p *process) int {
 	if len(p.Args) < 5 || !slices.Equal(p.Args[1:3], []string{"-e", alarmProgram}) {
 		return p.errorf("macsim: this program is not modelled")

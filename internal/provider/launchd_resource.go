@@ -110,7 +110,7 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		return
 	}
 	label := plan.label()
-	plan.attrs["file"], plan.attrs["drift"] = types.StringValue(launchctl.FileOf(label)), stringList(nil)
+	plan.attrs["file"], plan.attrs["drift"] = types.StringValue(launchctl.Place{}.FileOf(label)), stringList(nil)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan.object())...)
 
 	creates := req.State.Raw.IsNull()
@@ -129,7 +129,7 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	if mac == nil || !creates || err != nil {
 		return
 	}
-	s, err := launchctl.Look(ctx, mac)
+	s, err := launchctl.Look(ctx, mac, launchctl.Place{})
 	if err != nil {
 		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Plan launchd Job %q", label), err)
 		return
@@ -174,7 +174,7 @@ func (r *jobResource) Read(ctx context.Context, req resource.ReadRequest, resp *
 	if mac == nil {
 		return
 	}
-	s, err := launchctl.Look(ctx, mac)
+	s, err := launchctl.Look(ctx, mac, launchctl.Place{})
 	if err != nil {
 		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Read launchd Job %q", state.label()), err)
 		return
@@ -212,7 +212,7 @@ func (r *jobResource) apply(ctx context.Context, plan jobModel, seen launchctl.S
 		diags.AddError(summary, err.Error())
 		return false
 	}
-	s, err := launchctl.Install(ctx, mac, label, text, seen, confirm)
+	s, err := launchctl.Install(ctx, mac, launchctl.Intent{Label: label, File: text, Seen: seen, Confirm: confirm})
 	if err != nil {
 		explainJob(diags, path.Root("label"), summary, err, mac.Name(), label, s)
 		return false
@@ -225,8 +225,12 @@ func (r *jobResource) apply(ctx context.Context, plan jobModel, seen launchctl.S
 		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Not as Planned", label),
 			fmt.Sprintf("It was installed on %s, but:\n\n%s\n\nThe next plan shows the difference.", mac.Name(), indent(strings.Join(drift, "\n"))))
 	}
-	if trouble := j.Trouble(); trouble != "" {
-		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Loaded, but Does Not Run", label), fmt.Sprintf("On %s, %s.", mac.Name(), trouble))
+	if trouble, log := j.Trouble(); trouble != "" {
+		detail := fmt.Sprintf("On %s, %s.", mac.Name(), trouble)
+		if log != nil {
+			detail += "\n\nThe end of its log:\n\n" + indent(strings.Join(log, "\n"))
+		}
+		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Loaded, but Does Not Run", label), detail)
 	}
 	return true
 }
@@ -240,7 +244,8 @@ func (r *jobResource) Delete(ctx context.Context, req resource.DeleteRequest, re
 	if mac == nil {
 		return
 	}
-	if s, err := launchctl.Remove(ctx, mac, state.label(), state.seen(), state.confirms()); err != nil {
+	in := launchctl.Intent{Label: state.label(), Seen: state.seen(), Confirm: state.confirms()}
+	if s, err := launchctl.Remove(ctx, mac, in); err != nil {
 		explainJob(&resp.Diagnostics, path.Root("label"), fmt.Sprintf("Unable to Remove launchd Job %q", state.label()), err, mac.Name(), state.label(), s)
 	}
 }

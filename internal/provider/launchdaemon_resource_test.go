@@ -375,7 +375,7 @@ func TestLaunchdaemon_confirm(t *testing.T) {
 			job := withAttributes(t, r, map[string]tftypes.Value{
 				"host": tftypes.NewValue(tftypes.String, "mini"), "label": tftypes.NewValue(tftypes.String, test.label),
 				"program_arguments": test.arguments, "confirm": tftypes.NewValue(tftypes.Bool, test.confirm),
-				"file":  tftypes.NewValue(tftypes.String, launchctl.FileOf(test.label)),
+				"file":  tftypes.NewValue(tftypes.String, launchctl.Place{}.FileOf(test.label)),
 				"drift": tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, []tftypes.Value{}),
 			})
 			none := tftypes.NewValue(job.Raw.Type(), nil)

@@ -57,7 +57,7 @@ func lookAtPF(ctx context.Context, mac *remote.Host) (found pfOnMac, err error) 
 	if found.pf, err = pfctl.Look(ctx, mac); err != nil {
 		return found, err
 	}
-	jobs, err := launchctl.Look(ctx, mac)
+	jobs, err := launchctl.Look(ctx, mac, launchctl.Place{})
 	if err != nil {
 		return found, err
 	}
@@ -218,7 +218,7 @@ func applyBootJob(ctx context.Context, mac *remote.Host, wanted, managed bool) (
 	var seen launchctl.Seen
 	switch {
 	case managed:
-		jobs, err := launchctl.Look(ctx, mac)
+		jobs, err := launchctl.Look(ctx, mac, launchctl.Place{})
 		if err != nil {
 			return nil, err
 		}
@@ -227,13 +227,13 @@ func applyBootJob(ctx context.Context, mac *remote.Host, wanted, managed bool) (
 		seen.File = bootJob
 	}
 	if !wanted {
-		return launchctl.Remove(ctx, mac, bootLabel, seen, false)
+		return launchctl.Remove(ctx, mac, launchctl.Intent{Label: bootLabel, Seen: seen})
 	}
 	text, err := plist.Encode(bootJob)
 	if err != nil {
 		return nil, err
 	}
-	return launchctl.Install(ctx, mac, bootLabel, text, seen, false)
+	return launchctl.Install(ctx, mac, launchctl.Intent{Label: bootLabel, File: text, Seen: seen})
 }
 
 func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {

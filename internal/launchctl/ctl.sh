@@ -1,0 +1,10 @@
+# ctl.sh stands before the other scripts here.
+# ctl ...: launchctl, which can hang, for 20 seconds at most; its status is 142 then. A Mac has no timeout(1), but perl's alarm outlives
+# exec. Without perl, which Apple calls deprecated, there is no limit but that of the whole script.
+ctl() {
+	if [ -x /usr/bin/perl ]; then
+		/usr/bin/perl -e 'alarm shift; exec @ARGV' 20 /bin/launchctl "$@"
+	else
+		/bin/launchctl "$@"
+	fi
+}
