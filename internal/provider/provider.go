@@ -71,5 +71,7 @@ func (p *macosProvider) Functions(context.Context) []func() function.Function {
 		func() function.Function { return pfCheckFunction{} },
 		func() function.Function { return pfCanonicalFunction{} },
 		func() function.Function { return pfVerdictFunction{} },
+		func() function.Function { return plistDecodeFunction{} },
+		func() function.Function { return plistEncodeFunction{} },
 	}
 }
