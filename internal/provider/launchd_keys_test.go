@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
@@ -271,4 +275,120 @@ func TestLaunchdKeys_import(t *testing.T) {
 			},
 		}},
 	})
+}
+
+// What is wrong in a whole property list is told with its key; what launchd ignores, with the key that was probably meant.
+func TestLaunchdKeys_whole(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		file plist.Dict // beside Label and Program
+		want string     // the summary and the detail; "" is none
+		errs bool
+	}{
+		"fine":            {dict("RunAtLoad", true), "", false},
+		"one-time":        {dict("StartCalendarInterval", dict("Hour", int64(3))), "", false},
+		"no-times":        {dict("StartCalendarInterval", dict()), "", false},
+		"misspelt":        {dict("ExitTimeout", int64(5)), "ExitTimeout is no key that launchd knows, so it is ignored; ExitTimeOut was probably meant.", false},
+		"other-case":      {dict("runatload", true), "RunAtLoad was probably meant", false},
+		"snake-case":      {dict("standard_error_path", "/x"), "StandardErrorPath was probably meant", false},
+		"one-letter":      {dict("StartIntervall", int64(5)), "StartInterval was probably meant", false},
+		"nothing-alike":   {dict("Zebra", true), "Zebra is no key that launchd knows, so it is ignored.", false},
+		"very-long":       {dict(strings.Repeat("RunAtLoad", 10000), true), "ignored.", false},
+		"empty-key":       {dict("", true), `"" is no key`, false},
+		"inside":          {dict("KeepAlive", dict("SucessfulExit", false)), "KeepAlive.SucessfulExit is no key that launchd knows, so it is ignored; SuccessfulExit", false},
+		"inside-list":     {dict("StartCalendarInterval", plist.Array{dict("Hour", int64(1)), dict("Minutes", int64(1))}), "StartCalendarInterval[1].Minutes is no key that launchd knows, so it is ignored; Minute was", false},
+		"inside-sockets":  {dict("Sockets", dict("Listeners", dict("SockName", "x"))), "Sockets.Listeners.SockName is no key", false},
+		"obsolete":        {dict("OnDemand", false), "OnDemand is a key which is obsolete: KeepAlive, with the opposite meaning, has replaced it.", false},
+		"dead":            {dict("TimeOut", int64(5)), "TimeOut is a key which launchd does not implement any more", false},
+		"dead-condition":  {dict("KeepAlive", dict("NetworkState", true)), "KeepAlive.NetworkState is a key which launchd does not heed any more.", false},
+		"private":         {dict("inetdCompatibility", dict("Wait", false, "Instances", int64(42))), "inetdCompatibility.Instances is a key which is private", false},
+		"text-for-bool":   {dict("RunAtLoad", "true"), `RunAtLoad is the string "true", and must be a boolean.`, true},
+		"int-for-bool":    {dict("RunAtLoad", int64(1)), "RunAtLoad is the integer 1, and must be a boolean.", true},
+		"text-for-int":    {dict("StartInterval", "60"), `StartInterval is the string "60", and must be an integer.`, true},
+		"real-for-int":    {dict("StartInterval", 60.0), "StartInterval is the real 60.0, and must be an integer.", true},
+		"huge-integer":    {dict("StartInterval", uint64(1<<63)), "must be an integer.", true},
+		"text-for-either": {dict("KeepAlive", "yes"), `KeepAlive is the string "yes", and must be a boolean or a dictionary.`, true},
+		"in-list":         {dict("WatchPaths", plist.Array{"/a", int64(1)}), "WatchPaths[1] is the integer 1, and must be a string.", true},
+		"text-for-list":   {dict("WatchPaths", "/a"), `WatchPaths is the string "/a", and must be an array.`, true},
+		"in-dictionary":   {dict("EnvironmentVariables", dict("A", int64(1))), "EnvironmentVariables.A is the integer 1, and must be a string.", true},
+		"false-service":   {dict("MachServices", dict("com.acme.a", false)), `MachServices."com.acme.a" is the boolean false, and must be true or a dictionary.`, true},
+		"event":           {dict("LaunchEvents", dict("com.apple.x", dict("y", true))), `LaunchEvents."com.apple.x".y is the boolean true, and must be a dictionary.`, true},
+		"data":            {dict("Nice", []byte{1}), "Nice is data, and must be an integer.", true},
+		"out-of-range":    {dict("StartCalendarInterval", dict("Hour", int64(24))), "StartCalendarInterval.Hour is 24, and must be between 0 and 23.", false},
+		"other-word":      {dict("ProcessType", "interactive"), `ProcessType is "interactive", and must be Background, Standard, Adaptive or Interactive.`, false},
+		"relative":        {dict("RootDirectory", ""), "of at least one character", false},
+		"decimal-umask":   {dict("Umask", int64(22)), "Umask is the decimal 22, so 026 in octal; the octal 22 is 18.", false},
+		"text-umask":      {dict("Umask", "77"), "Umask is the decimal 77, so 115 in octal; the octal 77 is 63.", false},
+		"no-umask":        {dict("Umask", "u=rw"), `Umask is "u=rw", and must be a mode.`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := plist.Encode(append(dict("Label", "com.acme.a", "Program", "/bin/cat"), test.file...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := validated(t, map[string]tftypes.Value{
+				"label": tftypes.NewValue(tftypes.String, "com.acme.a"), "plist": tftypes.NewValue(tftypes.String, string(text)),
+			})
+			if len(found) == 0 && test.want == "" {
+				return
+			}
+			if len(found) != 1 || test.want == "" || !strings.Contains(found[0].Detail(), test.want) || found.HasError() != test.errs {
+				t.Errorf("got %v; want %q, an error: %v", found, test.want, test.errs)
+			}
+		})
+	}
+}
+
+// validated are the diagnostics of a configuration with these attributes.
+func validated(t *testing.T, attributes map[string]tftypes.Value) diag.Diagnostics {
+	t.Helper()
+	r := newLaunchdaemon()
+	var resp frameworkresource.ValidateConfigResponse
+	r.ValidateConfig(t.Context(), frameworkresource.ValidateConfigRequest{Config: tfsdk.Config(withAttributes(t, r, attributes))}, &resp)
+	return resp.Diagnostics
+}
+
+// A value that an attribute cannot have is an error at its place.
+func TestLaunchdKeys_refused(t *testing.T) {
+	t.Parallel()
+	const program = `  program = "/bin/cat"` + "\n"
+	var config strings.Builder
+	wants := []string{}
+	for i, test := range []struct{ body, want string }{
+		{`program = "bin/cat"`, `Program is "bin/cat", and must be an absolute path`},
+		{`program_arguments = []`, `ProgramArguments is empty`},
+		{program + `program_arguments = ["a", null]`, `\[1\]: it is null, and must be a string`},
+		{program + `start_interval = 0`, `StartInterval is 0, and must be at least 1`},
+		{program + `nice = 21`, `Nice is 21, and must be between -20 and 20`},
+		{program + `umask = "8"`, `"8" is not octal`},
+		{program + `umask = "77777"`, `Umask is 32767, and must be a mode`},
+		{program + `keep_alive = true` + "\n" + `keep_alive_if = { crashed = true }`, `KeepAlive cannot be both keep_alive and keep_alive_if`},
+		{program + `start_calendar_interval = [{ hour = 1 }, { weekday = 8 }]`, `StartCalendarInterval\[1\].Weekday is 8, and must be between 0 and 7`},
+		{program + `sockets = [{ name = "L", sock_type = "tcp" }]`, `Sockets.L.SockType is "tcp", and must be stream, dgram or seqpacket`},
+		{program + `sockets = [{ name = "L", bonjour = true, bonjour_names = ["a"] }]`, `Sockets.L.Bonjour cannot be both bonjour and bonjour_names`},
+		{program + `launch_events = { a = true }`, `LaunchEvents.a is the boolean true, and must be a dictionary`},
+		{program + `launch_events = { a = { b = { c = [null] } } }`, `it is null`},
+		{program + `environment_variables = { A = null }`, `"A": it is null, and must be a string`},
+		{`run_at_load = true`, `needs program_arguments or program`},
+	} {
+		fmt.Fprintf(&config, "resource \"macos_launchdaemon\" \"r%d\" {\n  label = \"com.acme.r%d\"\n%s\n}\n", i, i, test.body)
+		wants = append(wants, test.want)
+	}
+	mac := simulated(t)
+	failed := false
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{{Config: mac.provider + config.String()}},
+		ErrorCheck: func(err error) error {
+			failed = true
+			for i, want := range wants {
+				if got := err.Error(); !wrapped(fmt.Sprintf(`(?s)Error: [^:]*macos_launchdaemon.r%d,.*?`, i) + want).MatchString(got) {
+					t.Errorf("r%d: no error %s\n%s", i, want, got)
+				}
+			}
+			return nil
+		},
+	})
+	if !failed {
+		t.Error("there was no error")
+	}
 }
