@@ -71,13 +71,13 @@ func explainExit(err error) error {
 	return err
 }
 
-var validLabel = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
+var validLabel = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,199}$`)
 
 // CheckLabel returns why a job of this label cannot be managed, or nil.
 func CheckLabel(label string) error {
 	switch {
 	case !validLabel.MatchString(label):
-		return errors.New("a label is made of 1 to 200 letters, digits, dots, hyphens and underscores, beginning with a letter or a digit")
+		return errors.New("a label is made of 1 to 200 letters, digits, dots, hyphens, underscores, @ and +, beginning with a letter or a digit")
 	case strings.HasPrefix(strings.ToLower(label), "com.apple."), strings.EqualFold(label, "com.openssh.sshd"):
 		return errors.New("this label belongs to macOS")
 	}

@@ -23,7 +23,7 @@ func validateKeys(config jobModel, diags *diag.Diagnostics) {
 		}
 		value, err := k.shape.encode(v)
 		if err != nil {
-			diags.AddAttributeError(path.Root(k.name), "Invalid "+k.apple, capitalized(err.Error())+".")
+			diags.AddAttributeError(path.Root(k.name), "Invalid Value for launchd", k.apple+": "+err.Error()+".")
 			continue
 		}
 		dict = append(dict, plist.Entry{Key: k.apple, Value: value})
