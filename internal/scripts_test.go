@@ -23,9 +23,9 @@ var tools = strings.Fields(`
 	/bin/cat /bin/chmod /bin/cp /bin/date /bin/dd /bin/df /bin/launchctl /bin/ln /bin/ls /bin/mkdir /bin/mv /bin/ps /bin/rm
 	/bin/rmdir /bin/sh /bin/sleep /bin/sync
 	/sbin/ifconfig /sbin/md5 /sbin/pfctl /sbin/route
-	/usr/bin/awk /usr/bin/base64 /usr/bin/basename /usr/bin/caffeinate /usr/bin/cmp /usr/bin/cut /usr/bin/defaults /usr/bin/diff
-	/usr/bin/dirname /usr/bin/dscl /usr/bin/env /usr/bin/find /usr/bin/grep /usr/bin/head /usr/bin/id /usr/bin/install
-	/usr/bin/mktemp /usr/bin/nc /usr/bin/nohup /usr/bin/od /usr/bin/perl /usr/bin/plutil /usr/bin/readlink /usr/bin/sed /usr/bin/shasum
+	/usr/bin/awk /usr/bin/base64 /usr/bin/basename /usr/bin/caffeinate /usr/bin/cmp /usr/bin/csrutil /usr/bin/cut /usr/bin/defaults /usr/bin/diff
+	/usr/bin/dirname /usr/bin/dscl /usr/bin/env /usr/bin/fdesetup /usr/bin/find /usr/bin/grep /usr/bin/head /usr/bin/id /usr/bin/install
+	/usr/bin/mktemp /usr/bin/nc /usr/bin/nohup /usr/bin/od /usr/bin/perl /usr/bin/plutil /usr/bin/pmset /usr/bin/readlink /usr/bin/sed /usr/bin/shasum
 	/usr/bin/sort /usr/bin/stat /usr/bin/sudo /usr/bin/sw_vers /usr/bin/tail /usr/bin/tee /usr/bin/touch /usr/bin/tr
 	/usr/bin/true /usr/bin/uname /usr/bin/uniq /usr/bin/wc /usr/bin/xargs /usr/bin/xattr
 	/usr/sbin/chown /usr/sbin/ioreg /usr/sbin/lsof /usr/sbin/netstat /usr/sbin/networksetup /usr/sbin/scutil /usr/sbin/sysctl`)
@@ -88,6 +88,7 @@ func TestScriptComplaints(t *testing.T) {
 		`/usr/bin/find . -printf x`:       "-printf",
 		`/usr/bin/sort --unique x`:        "--unique",
 		`/usr/bin/sudo -n pfctl -s info`:  "absolute path",
+		`/usr/bin/sudo -n -u "$x" pfctl`:  "absolute path",
 		`exec 3<x`:                        "descriptor",
 		`/bin/cat <&3`:                    "descriptor",
 		`trap 'exit 1' 15`:                "trap",
@@ -206,7 +207,7 @@ func checkCall(args []*syntax.Word, functions []string, complain func(syntax.Nod
 		return
 	case name == "/usr/bin/sudo":
 		i := 1
-		for ; i < len(args) && (strings.HasPrefix(args[i].Lit(), "-") || show(args[i]) == "''"); i++ {
+		for ; i < len(args) && (strings.HasPrefix(args[i].Lit(), "-") || show(args[i]) == "''" || args[i-1].Lit() == "-u"); i++ {
 		}
 		if i < len(args) {
 			checkCall(args[i:], nil, complain)
@@ -219,7 +220,7 @@ func checkCall(args []*syntax.Word, functions []string, complain func(syntax.Nod
 		if option == "--" {
 			return
 		}
-		if strings.HasPrefix(option, "--") {
+		if strings.HasPrefix(option, "--") && (name != "/usr/sbin/scutil" || option != "--get") {
 			complain(arg, "%s: the tools of macOS have no long options like %s", name, option)
 		}
 		for _, no := range foreign[name] {

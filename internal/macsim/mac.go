@@ -43,6 +43,13 @@ type Mac struct {
 	// TailscaleSSH makes tailscaled, not sshd, answer where Server is of Tailscale's addresses, or zero: as that does on a Mac with the
 	// open-source tailscaled after "tailscale set --ssh". See tailscale.go.
 	TailscaleSSH bool
+	// Tailscale is which Tailscale there is to ask. The interface of the default Interfaces is there without.
+	Tailscale Tailscale
+
+	// About is what the Mac says of itself.
+	About About
+	// Sockets are the open ports of programs; if nil: mDNSResponder's and rapportd's. launchd has some for its jobs besides.
+	Sockets []Socket
 
 	Shell  string // the login shell: zsh, bash, fish or tcsh, which differ only in what they say of failures; "zsh" if empty
 	Noise  string // what the login shell's rc files print on stdout before the command runs
@@ -82,6 +89,7 @@ type machine struct {
 	stock    map[string]string // every file as New left it; see Snapshot
 	pf       pfState
 	launchd  launchdState
+	pmset    pmsetState
 	started  time.Time
 	hostKey  ssh.Signer
 	client   ed25519.PrivateKey // nil unless ClientKey may log in

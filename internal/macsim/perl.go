@@ -3,20 +3,22 @@ package macsim
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
 func init() { programs(map[string]command{"/usr/bin/perl": perl}) }
 
-// alarmProgram is the one program in Perl that is modelled: a time limit for another program, since a Mac has no timeout(1).
+// alarmProgram is one of two programs in Perl that are modelled: a time limit for another program, since a Mac has no timeout(1). The other
+// is one that forks, whatever its words, and kills the other program: those in Go do not end of SIGALRM.
 const alarmProgram = "alarm shift; exec @ARGV"
 
-// perl runs a program that SIGALRM ends after so many seconds, on the Mac's clock, in which it waits for something on the Mac: what it
-// takes to do its work here is no time there.
+// perl runs a program that SIGALRM ends after so many seconds, or SIGKILL, on the Mac's clock, in which it waits for something on the Mac:
+// what it takes to do its work here is no time there.
 func perl(ctx context.Context, m *Mac, p *process) int {
-	if len(p.Args) < 5 || !slices.Equal(p.Args[1:3], []string{"-e", alarmProgram}) {
+	forks := len(p.Args) > 4 && strings.Contains(p.Args[2], "fork") && strings.Contains(p.Args[2], "waitpid")
+	if len(p.Args) < 5 || p.Args[1] != "-e" || p.Args[2] != alarmProgram && !forks {
 		return p.errorf("macsim: this program is not modelled")
 	}
 	seconds, err := strconv.Atoi(p.Args[3])
@@ -36,7 +38,10 @@ func perl(ctx context.Context, m *Mac, p *process) int {
 			kill(errAlarm)
 		}
 	}), file, c)
-	if context.Cause(ctx) == errAlarm {
+	switch {
+	case context.Cause(ctx) == errAlarm && forks:
+		return 124
+	case context.Cause(ctx) == errAlarm:
 		return 128 + 14
 	}
 	return status

@@ -255,7 +255,9 @@ func (m *Mac) install() error {
 		{path: "/usr/libexec/sshd-keygen-wrapper", mode: 0o755},
 	}
 	for _, p := range slices.Sorted(maps.Keys(commands)) {
-		texts = append(texts, entry{path: p, mode: 0o755})
+		if !isTailscale(p) {
+			texts = append(texts, entry{path: p, mode: 0o755})
+		}
 	}
 	set := func(e entry, create func() error) error {
 		err := create()
@@ -281,6 +283,9 @@ func (m *Mac) install() error {
 		if err := f.Symlink(target, link); err != nil {
 			return err
 		}
+	}
+	if err := m.installTailscale(); err != nil {
+		return err
 	}
 	return f.finish()
 }

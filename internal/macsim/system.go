@@ -236,11 +236,12 @@ func uname(_ context.Context, m *Mac, p *process) int {
 	}
 	release, _ := m.darwin()
 	version := "Darwin Kernel Version " + release + ": root:xnu/RELEASE_ARM64_T6000"
+	_, _, architecture := m.hardware()
 	var words []string
 	for _, w := range []struct {
 		option byte
 		text   string
-	}{{'s', "Darwin"}, {'n', m.Hostname + ".local"}, {'r', release}, {'v', version}, {'m', "arm64"}} {
+	}{{'s', "Darwin"}, {'n', m.Hostname + ".local"}, {'r', release}, {'v', version}, {'m', architecture}} {
 		if set[w.option] != "" || set['a'] != "" || len(set) == 0 && w.option == 's' {
 			words = append(words, w.text)
 		}
@@ -280,9 +281,11 @@ func sysctl(_ context.Context, m *Mac, p *process) int {
 		return p.usage("sysctl [-bdehiNnoqx] name[=value] ...\n       sysctl [-bdehNnoqx] -a", 1)
 	}
 	release, build := m.darwin()
+	model, chip, architecture := m.hardware()
 	values := map[string]string{
-		"hw.model": "Mac14,3", "hw.ncpu": "8", "hw.memsize": "17179869184", "hw.machine": "arm64", "kern.ostype": "Darwin",
-		"kern.osrelease": release, "kern.osversion": build, "kern.osproductversion": m.Version, "kern.hostname": m.Hostname + ".local",
+		"hw.model": model, "hw.ncpu": "8", "hw.memsize": "17179869184", "hw.machine": architecture, "kern.ostype": "Darwin",
+		"machdep.cpu.brand_string": chip,
+		"kern.osrelease":           release, "kern.osversion": build, "kern.osproductversion": m.Version, "kern.hostname": m.Hostname + ".local",
 		"kern.boottime": fmt.Sprintf("{ sec = %d, usec = 0 } %s", m.bootTime.Unix(), strftime(m.bootTime.UTC(), "%c")),
 	}
 	status := 0

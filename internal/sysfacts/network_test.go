@@ -5,12 +5,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// compareAddrs lets cmp look at addresses.
-var compareAddrs = cmp.Options{
-	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
-}
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
 
 func TestInterfaces(t *testing.T) {
 	const out = `lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384
@@ -89,5 +87,72 @@ func TestPath(t *testing.T) {
 		if client, server := pathOf(args); client != want[0] || server != want[1] {
 			t.Errorf("%s: got %v and %v, want %v", args, client, server, want)
 		}
+	}
+}
+
+func TestLookAtNetwork(t *testing.T) {
+	onEach(t, macsim.Mac{}, func(t *testing.T, mac *macsim.Mac, h *remote.Host) {
+		n, err := LookAtNetwork(t.Context(), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(n.Interfaces) != len(mac.Interfaces) {
+			t.Errorf("%d interfaces, want %d", len(n.Interfaces), len(mac.Interfaces))
+		}
+		if got := n.InterfaceOf(n.Server.Addr()); got != "lo0" || !n.Client.IsValid() {
+			t.Errorf("we come from %s by %q", n.Client, got)
+		}
+		if got := n.Tailnet(); got != "utun3" {
+			t.Errorf("Tailnet() = %q", got)
+		}
+		if diff := cmp.Diff([]string{"en0"}, n.DefaultInterfaces()); diff != "" {
+			t.Errorf("DefaultInterfaces(), -want +got:\n%s", diff)
+		}
+		if diff := cmp.Diff([]netip.Addr{netip.MustParseAddr("2001:db8:1::10")}, n.PublicAddrs(), compareAddrs); diff != "" {
+			t.Errorf("PublicAddrs(), -want +got:\n%s", diff)
+		}
+	})
+}
+
+func TestTailnet(t *testing.T) {
+	with := func(name, addr string, tunnel bool) Interface {
+		return Interface{Name: name, PointToPoint: tunnel, Addrs: []Addr{{Prefix: netip.MustParsePrefix(addr)}}}
+	}
+	for name, test := range map[string]struct {
+		interfaces []Interface
+		want       string
+	}{
+		"none":          {[]Interface{with("en0", "192.168.1.10/24", false), with("utun0", "10.8.0.2/32", true)}, ""},
+		"tunnel":        {[]Interface{with("utun9", "100.101.102.103/32", true)}, "utun9"},
+		"carrier":       {[]Interface{with("en0", "100.72.3.4/10", false)}, ""},
+		"carrier-first": {[]Interface{with("en0", "100.72.3.4/10", false), with("utun4", "100.101.102.103/32", true)}, "utun4"},
+		"other-vpn":     {[]Interface{with("utun2", "100.96.0.1/32", true), with("utun4", "fd7a:115c:a1e0::1/48", true)}, "utun4"},
+		"renamed":       {[]Interface{with("tailscale0", "fd7a:115c:a1e0::1/48", true)}, "tailscale0"},
+	} {
+		if got := (&Network{Interfaces: test.interfaces}).Tailnet(); got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestDefaultInterfaces(t *testing.T) {
+	gateway, prefix := netip.MustParseAddr("192.168.1.1"), netip.MustParsePrefix
+	n := &Network{
+		Interfaces: []Interface{
+			{Name: "en0", Addrs: []Addr{{Prefix: prefix("192.168.1.10/24")}}},
+			{Name: "en1", Addrs: []Addr{{Prefix: prefix("192.168.1.11/24")}, {Prefix: prefix("2001:db8::7/64")}}},
+			{Name: "bridge100", Addrs: []Addr{{Prefix: prefix("192.168.64.1/24")}}},
+			{Name: "utun0", PointToPoint: true, Addrs: []Addr{{Prefix: prefix("fe80::1/64")}}},
+			{Name: "utun7", PointToPoint: true, Addrs: []Addr{{Prefix: prefix("10.8.0.2/32")}}},
+		},
+		Ways: []Way{
+			{Interface: "utun7", Default: true}, {Interface: "en0", Default: true, Scoped: true, Gateway: gateway},
+			{Interface: "bridge100", Default: true, Scoped: true}, {Interface: "en1", IPv6: true, Default: true, Gateway: netip.MustParseAddr("fe80::1")},
+			{Interface: "utun0", IPv6: true, Default: true, Scoped: true, Gateway: netip.MustParseAddr("fe80::")},
+			{Interface: "en1", Gateway: gateway},
+		},
+	}
+	if diff := cmp.Diff([]string{"utun7", "en0", "en1"}, n.DefaultInterfaces()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
