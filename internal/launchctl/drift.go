@@ -69,6 +69,8 @@ func (s Session) drift(j *Job, disabled bool) []string {
 	case s.Loaded == nil && disabled:
 	case s.Loaded == nil:
 		say("the job is not loaded%s", whose)
+	case s.Loaded.ending() && !disabled:
+		say("the job is just being stopped%s (%s)", whose, s.Loaded.State)
 	case s.Loaded.Path != j.File:
 		say("the job that is loaded%s is another one, from %s", whose, s.Loaded.Path)
 	case disabled:

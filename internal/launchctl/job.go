@@ -161,7 +161,7 @@ func (in Intent) install(j *Job, at Session, want plist.Dict) order {
 	if in.Disabled {
 		o.anew = at.Loaded != nil
 	} else {
-		o.anew = in.Restart || !read(j.Plist, want) || at.from() != j.File || len(at.Loaded.differences(want)) > 0
+		o.anew = in.Restart || !read(j.Plist, want) || at.from() != j.File || at.Loaded.ending() || len(at.Loaded.differences(want)) > 0
 	}
 	return o
 }

@@ -285,4 +285,7 @@ func parsePrint(text string) *Loaded {
 	return l
 }
 
+// ending is true for a job that was told to stop, and launchd will let go of when its process has gone, or start again.
+func (l *Loaded) ending() bool { return l.State == "SIGTERMed" || l.State == "SIGKILLed" }
+
 func (l *Loaded) has(property string) bool { return slices.Contains(l.properties, property) }

@@ -52,6 +52,7 @@ type Mac struct {
 	Sockets []Socket
 
 	Shell  string // the login shell: zsh, bash, fish or tcsh, which differ only in what they say of failures; "zsh" if empty
+	NoPerl bool   // there is no /usr/bin/perl, which Apple means to leave out some day
 	Noise  string // what the login shell's rc files print on stdout before the command runs
 	Banner string // what sshd shows before authentication
 

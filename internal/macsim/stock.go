@@ -255,7 +255,7 @@ func (m *Mac) install() error {
 		{path: "/usr/libexec/sshd-keygen-wrapper", mode: 0o755},
 	}
 	for _, p := range slices.Sorted(maps.Keys(commands)) {
-		if !isTailscale(p) {
+		if !isTailscale(p) && (!m.NoPerl || p != "/usr/bin/perl") {
 			texts = append(texts, entry{path: p, mode: 0o755})
 		}
 	}
