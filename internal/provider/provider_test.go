@@ -42,25 +42,27 @@ func macs(t *testing.T, test func(*testing.T, *testMac)) {
 		t.Parallel()
 		test(t, simulated(t))
 	})
-	target := os.Getenv("MACOS_TEST_HOST")
-	if target == "" {
-		return
+	if os.Getenv("MACOS_TEST_HOST") != "" {
+		t.Run("real", func(t *testing.T) { test(t, realMac(t)) })
 	}
-	t.Run("real", func(t *testing.T) {
-		user, addr, _ := strings.Cut(target, "@")
-		name, port, ok := strings.Cut(addr, ":")
-		if !ok {
-			port = "22"
-		}
-		n, err := strconv.Atoi(port)
-		if err != nil {
-			t.Fatalf("MACOS_TEST_HOST: %v", err)
-		}
-		mac := &testMac{t: t, host: remote.NewHost(remote.Target{Name: "mini", Address: name, Port: n, User: user})}
-		t.Cleanup(mac.host.Close)
-		mac.provider = fmt.Sprintf("provider \"macos\" {\n  hosts = { mini = { address = %q, port = %d, user = %q } }\n}\n", name, n, user)
-		test(t, mac)
-	})
+}
+
+// realMac is the Mac of MACOS_TEST_HOST.
+func realMac(t *testing.T) *testMac {
+	t.Helper()
+	user, addr, _ := strings.Cut(os.Getenv("MACOS_TEST_HOST"), "@")
+	name, port, ok := strings.Cut(addr, ":")
+	if !ok {
+		port = "22"
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatalf("MACOS_TEST_HOST: %v", err)
+	}
+	mac := &testMac{t: t, host: remote.NewHost(remote.Target{Name: "mini", Address: name, Port: n, User: user})}
+	t.Cleanup(mac.host.Close)
+	mac.provider = fmt.Sprintf("provider \"macos\" {\n  hosts = { mini = { address = %q, port = %d, user = %q } }\n}\n", name, n, user)
+	return mac
 }
 
 // simulated starts a simulated Mac whose seconds are short.

@@ -3,6 +3,7 @@ package remote
 import (
 	"bufio"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -40,6 +41,9 @@ func TestReadRecordsCut(t *testing.T) {
 
 // FuzzQuote has the host's own shell say what it read.
 func FuzzQuote(f *testing.F) {
+	if runtime.GOOS == "windows" {
+		f.Skip("a program on Windows gets its arguments as one text, which it divides as it likes")
+	}
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		f.Skip("no sh here")
