@@ -102,11 +102,11 @@ func (j *Job) LoadedFor() []string {
 	return users
 }
 
-// Look returns the jobs of a place on h, by one remote call that all who ask share; see [remote.Ask]. Errors are those of
+// Look returns the jobs of a place on h, by one remote call that all who ask share; see [remote.AskAhead]. Errors are those of
 // [remote.Host.Run], ErrNobody and ErrHangs.
 func Look(ctx context.Context, h *remote.Host, p Place) (*Survey, error) {
 	name := "launchd " + strings.Join(p.args(), " ")
-	return remote.Ask(ctx, h, name, func(ctx context.Context) (*Survey, error) { return look(ctx, h, p) })
+	return remote.AskAhead(ctx, h, name, func(ctx context.Context, h *remote.Host) (*Survey, error) { return look(ctx, h, p) })
 }
 
 // look asks for all jobs, or for some.

@@ -109,9 +109,9 @@ func (a *Anchor) tableDrift() []string {
 }
 
 // Look returns pf as it is on h, and how that is connected, by two remote calls that all who ask share and that are sent together; see
-// [remote.Ask].
+// [remote.AskAhead].
 func Look(ctx context.Context, h *remote.Host) (*Survey, error) {
-	return remote.Ask(ctx, h, "pf", func(ctx context.Context) (*Survey, error) {
+	return remote.AskAhead(ctx, h, "pf", func(ctx context.Context, h *remote.Host) (*Survey, error) {
 		var network *sysfacts.Network
 		asked := make(chan error, 1)
 		go func() {

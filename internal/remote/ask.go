@@ -42,6 +42,16 @@ func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Contex
 	}
 }
 
+// AskAhead is [Ask] for what is asked of each Mac of a fleet, once it is asked of one: those that are dialled are asked at once, before
+// anybody needs their answer. f must be the same for every use of a name.
+func AskAhead[T any](ctx context.Context, h *Host, name string, f func(context.Context, *Host) (T, error)) (T, error) {
+	ask := func(ctx context.Context, h *Host) (T, error) {
+		return Ask(ctx, h, name, func(ctx context.Context) (T, error) { return f(ctx, h) })
+	}
+	h.fleet.learn(name, func(ctx context.Context, h *Host) { _, _ = ask(ctx, h) })
+	return ask(ctx, h)
+}
+
 // question returns the answer to wait for, and whether the caller is the one to find it.
 func (h *Host) question(name string) (a *answer, mine bool) {
 	h.mu.Lock()

@@ -92,13 +92,16 @@ func (l *login) answer() ssh.KeyboardInteractiveChallenge {
 	}
 }
 
-// banner takes in what the server says before the login. A server that talks without end is not listened to.
-func (l *login) banner(text string) error {
+// banner takes in what the server says before the login, and returns what of it is fit to be shown. A server that talks without end is not
+// listened to.
+func (l *login) banner(text string) string {
 	const most = 8 << 10
-	if len(l.said) < most {
-		l.said += printable(text)
+	if len(l.said) >= most {
+		return ""
 	}
-	return nil
+	text = printable(text)
+	l.said += text
+	return text
 }
 
 // goesOn reports whether there is something left to offer, on another connection, after one that was ended because enough was tried

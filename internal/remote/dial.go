@@ -23,7 +23,7 @@ func (r *route) dial(ctx context.Context) (*ssh.Client, error) { return r.arrive
 // arrive connects to the n-th hop, from the one before it or, if it is the first, from this machine.
 func (r *route) arrive(ctx context.Context, n int) (*ssh.Client, error) {
 	for again := false; ; again = true {
-		from, done, err := r.jumps.to(ctx, r, n-1)
+		from, done, err := r.fleet.jumps.to(ctx, r, n-1)
 		if err != nil {
 			return nil, err
 		}
@@ -36,7 +36,7 @@ func (r *route) arrive(ctx context.Context, n int) (*ssh.Client, error) {
 			return client, nil
 		}
 		// A connection to a jump host that others made may have ended just now.
-		ended := from != nil && !r.jumps.have(r.way(n-1), from)
+		ended := from != nil && !r.fleet.jumps.have(r.way(n-1), from)
 		done()
 		if again || !ended {
 			return nil, err
@@ -45,27 +45,29 @@ func (r *route) arrive(ctx context.Context, n int) (*ssh.Client, error) {
 }
 
 // reach connects to h, from where another hop is logged in (nil: from this machine), and logs in. That may take several connections:
-// no server takes more than a few keys on one, and one that is refused or dropped at once may be taken a moment later, since launchd
-// starts one sshd for each connection and turns further ones away while as many run as it allows (42), and other servers have
-// MaxStartups. That is tried for a quarter of the time, and never after a login failed.
+// no server takes more than a few keys on one, and one that is refused or dropped at once may be taken a moment later: a Mac that starts has
+// no network at first and then nobody who listens, launchd starts one sshd for each connection and turns further ones away while as many
+// run as it allows (42), and other servers have MaxStartups. That is tried until the connect timeout is over, and never after a login failed.
 func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Client, error) {
 	l := newLogin(h)
 	defer l.close()
-	patience, pause := time.Now().Add(r.timeout/4), 100*time.Millisecond
-	for {
+	var passing *DialError
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		client, fail := r.connect(ctx, from, h, l)
 		switch {
 		case fail == nil:
 			h.worked = l.last
 			return client, nil
+		case passing != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return nil, passing // that the time is over is not the reason
 		case l.goesOn(fail):
 			continue
-		case !mayPass(fail) || time.Now().Add(pause).After(patience):
+		case !mayPass(fail):
 			return nil, fail
 		}
+		passing = fail
 		select {
 		case <-time.After(pause):
-			pause = min(2*pause, time.Second)
 		case <-ctx.Done():
 			return nil, fail
 		}
@@ -79,7 +81,12 @@ func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login)
 		fail.Banner = l.said
 		return nil, fail
 	}
-	cfg := &ssh.ClientConfig{User: h.user, AuthCallback: l.next, BannerCallback: l.banner}
+	cfg := &ssh.ClientConfig{User: h.user, AuthCallback: l.next, BannerCallback: func(text string) error {
+		if said := l.banner(text); said != "" && r.fleet.Said != nil {
+			r.fleet.Said(r.mac, said)
+		}
+		return nil
+	}}
 	if err := h.checkHostKey(cfg); err != nil {
 		return failed(StageHostKey, err)
 	}
@@ -140,19 +147,23 @@ func (r *route) transport(ctx context.Context, from *ssh.Client, h *hop) (net.Co
 	return conn, StageTCP, err
 }
 
-// mayPass reports whether the next connection may find what this one did not: nobody listened, or the server hung up before it had
-// shown its key.
+// mayPass reports whether the next connection may find what this one did not: there was no way to the Mac or nobody listened, or the server
+// hung up before it had shown its key.
 func mayPass(fail *DialError) bool {
 	if fail.Stage != StageTCP && fail.Stage != StageSSH {
 		return false
 	}
-	// Windows has numbers of its own for that (WSAECONNREFUSED, WSAECONNRESET), which no other system uses.
-	for _, passing := range []error{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.Errno(10061), syscall.Errno(10054), io.EOF} {
+	// Windows has numbers of its own for that (WSAECONNREFUSED, WSAECONNRESET, WSAEHOSTUNREACH, WSAENETUNREACH), which no other system uses.
+	for _, passing := range []error{
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+		syscall.Errno(10061), syscall.Errno(10054), syscall.Errno(10065), syscall.Errno(10051), io.EOF,
+	} {
 		if errors.Is(fail.Err, passing) {
 			return true
 		}
 	}
-	return false
+	var jump *ssh.OpenChannelError // a jump host tells no more than that
+	return errors.As(fail.Err, &jump) && jump.Reason == ssh.ConnectionFailed
 }
 
 // progress is a connection that knows how far its handshake came.

@@ -1,6 +1,9 @@
 package remote
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 // AwaitGone returns when h has noticed that its connection ended.
 func (h *Host) AwaitGone() { <-h.shell.gone }
@@ -16,4 +19,24 @@ func (h *Host) AwaitReadings(n int) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// AwaitConnected returns when h is connected, and nobody uses the connection.
+func (h *Host) AwaitConnected() {
+	for {
+		h.turn <- struct{}{}
+		connected := h.shell != nil
+		<-h.turn
+		if connected {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// Started are those that were dialled, or are being dialled.
+func (f *Fleet) Started() []*Host {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.started)
 }

@@ -13,6 +13,8 @@ import (
 // Host is one Mac. Its methods may be called from many goroutines; its scripts run one after the other.
 type Host struct {
 	target Target
+	fleet  *Fleet
+	needed bool          // see Need; guarded by the fleet's mutex
 	turn   chan struct{} // holds a token while a script runs
 	alone  chan struct{} // holds a token while somebody has the Mac, see Alone
 
@@ -29,10 +31,8 @@ type Host struct {
 	rested   map[string]time.Time // when Together last did something by this name
 }
 
-// NewHost returns the Mac that t reaches. Nothing is dialled before the first script.
-func NewHost(t Target) *Host {
-	return &Host{target: t, turn: make(chan struct{}, 1), alone: make(chan struct{}, 1)}
-}
+// NewHost returns the Mac that t reaches, for itself. Nothing is dialled before the first script.
+func NewHost(t Target) *Host { return new(Fleet).Host(t) }
 
 // Name is what the user calls this Mac.
 func (h *Host) Name() string { return h.target.name() }
@@ -187,8 +187,8 @@ func (h *Host) Reconnect(ctx context.Context) error {
 	return nil
 }
 
-// connect makes sure that there is a shell. That a Mac could not be reached is remembered for as long as reaching it
-// may take, so that its resources do not each wait for the same silence. The caller holds the turn.
+// connect makes sure that there is a shell. That a Mac could not be reached is remembered for as long as an answer is, so that its
+// resources do not each wait for the same silence: all get the same error. The caller holds the turn.
 func (h *Host) connect(ctx context.Context) error {
 	if h.shell != nil {
 		select {
@@ -198,7 +198,7 @@ func (h *Host) connect(ctx context.Context) error {
 			return nil
 		}
 	}
-	if h.failed != nil && time.Since(h.failedAt) < h.patience() {
+	if h.failed != nil && time.Since(h.failedAt) < fresh {
 		return h.failed
 	}
 	shell, err := h.open(ctx)
@@ -213,18 +213,10 @@ func (h *Host) connect(ctx context.Context) error {
 	return nil
 }
 
-// patience is how long connecting may take.
-func (h *Host) patience() time.Duration {
-	if h.route != nil {
-		return h.route.timeout
-	}
-	return h.target.connectTimeout()
-}
-
 // open dials the Mac and starts a shell there.
 func (h *Host) open(ctx context.Context) (*shell, error) {
 	if h.route == nil {
-		r, err := findRoute(ctx, h.target)
+		r, err := findRoute(ctx, h.target, h.fleet)
 		if err != nil {
 			return nil, err
 		}

@@ -264,6 +264,7 @@ func TestRunDiskFull(t *testing.T) {
 func TestDialFailsOnce(t *testing.T) {
 	mac := start(t)
 	to := target(t, mac)
+	to.ConnectTimeout = 500 * time.Millisecond
 	mac.RefuseConnections(true)
 	h := remote.NewHost(to)
 	t.Cleanup(h.Close)

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Jumps are the connections to jump hosts. Each is for all Macs behind it: a fleet that dials at once would otherwise be turned away by
+// jumps are the connections to jump hosts. Each is for all Macs behind it: a fleet that dials at once would otherwise be turned away by
 // its jump host (MaxStartups), and log in there once for each Mac. It lasts as long as one of them is connected. The zero value has none.
-type Jumps struct {
+type jumps struct {
 	mu   sync.Mutex
 	open map[string]*jump // by all that matters for the way there
 }
@@ -22,12 +22,12 @@ type jump struct {
 	ready  chan struct{}
 	client *ssh.Client
 	err    error
-	users  int // guarded by the mutex of Jumps
+	users  int // guarded by the mutex of jumps
 }
 
 // to returns a connection to the n-th of r's hops, and what gives it back. For n = 0, which is this machine, it is nil. Every error is a
 // *DialError.
-func (j *Jumps) to(ctx context.Context, r *route, n int) (client *ssh.Client, done func(), err error) {
+func (j *jumps) to(ctx context.Context, r *route, n int) (client *ssh.Client, done func(), err error) {
 	if n == 0 {
 		return nil, func() {}, nil
 	}
@@ -56,7 +56,7 @@ func (j *Jumps) to(ctx context.Context, r *route, n int) (client *ssh.Client, do
 }
 
 // take returns the connection for a way, and whether the caller is the one to dial it.
-func (j *Jumps) take(way string) (_ *jump, first bool) {
+func (j *jumps) take(way string) (_ *jump, first bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	c := j.open[way]
@@ -72,7 +72,7 @@ func (j *Jumps) take(way string) (_ *jump, first bool) {
 }
 
 // dialled tells those who wait for c. Nobody who comes later gets a connection that failed, or one that has ended.
-func (j *Jumps) dialled(way string, c *jump) {
+func (j *jumps) dialled(way string, c *jump) {
 	if c.err != nil {
 		j.forget(way, c)
 	} else {
@@ -84,7 +84,7 @@ func (j *Jumps) dialled(way string, c *jump) {
 	close(c.ready)
 }
 
-func (j *Jumps) forget(way string, c *jump) {
+func (j *jumps) forget(way string, c *jump) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.open[way] == c {
@@ -93,7 +93,7 @@ func (j *Jumps) forget(way string, c *jump) {
 }
 
 // have reports whether client is still the one for a way. One that has ended is not.
-func (j *Jumps) have(way string, client *ssh.Client) bool {
+func (j *jumps) have(way string, client *ssh.Client) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	c := j.open[way]
@@ -101,7 +101,7 @@ func (j *Jumps) have(way string, client *ssh.Client) bool {
 }
 
 // giveBack closes c when nobody uses it any more. Whoever dials it uses it.
-func (j *Jumps) giveBack(way string, c *jump) {
+func (j *jumps) giveBack(way string, c *jump) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if c.users--; c.users > 0 {

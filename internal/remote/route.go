@@ -16,7 +16,7 @@ type route struct {
 	mac   string // its name
 	hops  []*hop
 	proxy string // as [Target.Proxy], for the connection that this machine makes
-	jumps *Jumps
+	fleet *Fleet
 
 	timeout time.Duration // from the first connection until the root shell answers
 	alive   time.Duration // how often a silent connection is asked for a sign of life
@@ -37,7 +37,7 @@ type hop struct {
 }
 
 // findRoute puts together what t says and what ssh's configuration says; t wins. Every error is a *DialError.
-func findRoute(ctx context.Context, t Target) (*route, error) {
+func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.connectTimeout())
 	defer cancel()
 	to, jumps := destination{user: t.User, host: t.Address}, t.ProxyJump
@@ -47,10 +47,7 @@ func findRoute(ctx context.Context, t Target) (*route, error) {
 	if t.ProxyCommand != "" {
 		jumps = "none"
 	}
-	r := &route{mac: t.name(), proxy: t.Proxy, jumps: t.Jumps}
-	if r.jumps == nil {
-		r.jumps = new(Jumps)
-	}
+	r := &route{mac: t.name(), proxy: t.Proxy, fleet: f}
 	if err := r.lead(ctx, t, to, jumps, 0); err != nil {
 		return nil, &DialError{Host: t.name(), Addr: t.addr(), User: t.User, Stage: StageConfig, Err: err}
 	}

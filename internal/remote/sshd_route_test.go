@@ -58,11 +58,11 @@ func TestSSHD_jumpShared(t *testing.T) {
 	way := strings.Replace(jump.config(t, "one", "HostKeyAlias [127.0.0.1]:"+jump.port), "Port "+jump.port, fmt.Sprintf("Port %d", n.port), 1)
 	config := configured(t, way+broken.config(t, "two")).ConfigFile
 	fleet := func(jump string) (all []*remote.Host) {
-		to, shared := target(t, mac), new(remote.Jumps)
+		to, fleet := target(t, mac), new(remote.Fleet)
 		for i := range 20 {
-			to.Name, to.ConfigFile, to.ProxyJump, to.Jumps = fmt.Sprint("mini-", i), config, jump, shared
+			to.Name, to.ConfigFile, to.ProxyJump = fmt.Sprint("mini-", i), config, jump
 			to.ConnectTimeout = patience
-			all = append(all, remote.NewHost(to))
+			all = append(all, fleet.Host(to))
 		}
 		return all
 	}
@@ -148,6 +148,9 @@ func TestSSHD_jumpFails(t *testing.T) {
 			to := configured(t, test.config)
 			if name == "bad-jump" {
 				to.ProxyJump = "one,-oProxyCommand=x"
+			}
+			if strings.HasPrefix(name, "mac-") {
+				to.ConnectTimeout = 3 * time.Second // it is tried again until then, since the jump host does not tell what may pass
 			}
 			err := hello(t, to)
 			var dial *remote.DialError

@@ -19,8 +19,6 @@ type Target struct {
 	// ProxyJump is the jump hosts on the way: [user@]host[:port], separated by commas; "none": none. What the Target says of keys,
 	// their passphrase, the agent and KnownHosts holds for them, too; all else is as ssh's configuration says of each.
 	ProxyJump string
-	// Jumps are shared by the Targets that may go by the same jump hosts; nil: this one has its own.
-	Jumps *Jumps
 	// ProxyCommand is a command of the user's shell whose standard input and output lead to the SSH server, with %h, %p, %r and %n
 	// in it; "none": none. It takes the place of all jump hosts.
 	ProxyCommand string
