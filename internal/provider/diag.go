@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -20,11 +21,41 @@ import (
 // Mac, in whose words it failed, what state the Mac is in now, and what to do next. It is the only place where an error
 // becomes a diagnostic.
 func explain(diags *diag.Diagnostics, at path.Path, summary string, err error) {
+	if failure := unreached(err); failure != nil && saidBefore(failure, false) {
+		diags.AddAttributeError(at, summary, fmt.Sprintf("%s cannot be reached, as another error says in full. Nothing was changed there.", failure.Host))
+		return
+	}
 	detail := because(err)
 	if detail == "" {
 		detail = err.Error()
 	}
 	diags.AddAttributeError(at, summary, detail)
+}
+
+// unreached is the failure to reach a Mac, if that is why err came about: nothing was sent there. Otherwise it is nil.
+func unreached(err error) *remote.DialError {
+	var failure *remote.DialError
+	var undone *watchdog.UndoneError
+	var lost *watchdog.LostError
+	if errors.As(err, &undone) || errors.As(err, &lost) || !errors.As(err, &failure) {
+		return nil
+	}
+	return failure
+}
+
+// said are the failures to reach a Mac that users were told. A failure is remembered for a while, and all who need the Mac meanwhile get the
+// very same error.
+var said sync.Map // whose keys are saying
+
+type saying struct {
+	failure *remote.DialError
+	kept    bool // in a warning, so that an error still has to tell it
+}
+
+// saidBefore reports whether users know of a failure, and takes note that they do now.
+func saidBefore(failure *remote.DialError, kept bool) bool {
+	_, before := said.LoadOrStore(saying{failure, kept}, true)
+	return before
 }
 
 // because is the detail for the errors that we know; "" for others.

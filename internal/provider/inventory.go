@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -18,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
@@ -57,6 +59,7 @@ type connectionModel struct {
 	CommandTimeout types.String `tfsdk:"command_timeout"`
 	ConfirmTimeout types.String `tfsdk:"confirm_timeout"`
 	SettleTime     types.String `tfsdk:"settle_time"`
+	OnUnreachable  types.String `tfsdk:"on_unreachable"`
 }
 
 func providerAttributes() map[string]schema.Attribute {
@@ -146,6 +149,13 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 			"from `20s` to `10m`.", " Default: `60s`."),
 		"settle_time": text("After which time a second new connection must confirm changes of rules that touch UDP or port 443, such as `2m`, before they are "+
 			"written to disk. Tailscale can live for minutes on what pf remembers, when the rules have cut it already.", " Default: none."),
+		"on_unreachable": schema.StringAttribute{
+			Optional:   true,
+			Validators: []validator.String{stringvalidator.OneOf("fail", "keep")},
+			MarkdownDescription: "What a plan does about a Mac that cannot be reached or logged in to. `fail`: it fails. `keep`: its resources stay as they were last " +
+				"read, with one warning for the Mac, and the plan for the other Macs goes on; an apply that would change something on that Mac fails for that Mac only. " +
+				"Either way the Mac is dialled once, for at most `connect_timeout`, however many resources it has." + fallback(" Default: `fail`."),
+		},
 	}
 }
 
@@ -156,15 +166,19 @@ type inventory struct {
 	fallback types.String            // the Mac of resources without `host`; null: there is none
 
 	planned map[string]*pfctl.Planned // what the plans of this run have in mind, for each Mac
+	keeps   map[string]bool           // the Macs whose resources stay as they are in the state when they cannot be reached
 }
 
 // newInventory makes the Macs of the provider block. It dials none.
 func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnostics) *inventory {
-	inv := &inventory{macs: map[string]*remote.Host{}, open: config.Hosts.IsUnknown() || config.Host.IsUnknown()}
+	inv := &inventory{macs: map[string]*remote.Host{}, keeps: map[string]bool{}, open: config.Hosts.IsUnknown() || config.Host.IsUnknown()}
 	defaults := config.connectionModel.withEnvironment(diags)
-	jumps := new(remote.Jumps)
-	for name, value := range config.Hosts.Elements() {
-		at := path.Root("hosts").AtMapKey(name)
+	fleet := &remote.Fleet{Said: func(mac, banner string) {
+		tflog.Warn(ctx, "The SSH server says something before the login, which may wait for it", map[string]any{"mac": mac, "banner": banner})
+	}}
+	hosts := config.Hosts.Elements()
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		value, at := hosts[name], path.Root("hosts").AtMapKey(name)
 		if value.IsUnknown() {
 			inv.macs[name] = nil
 			continue
@@ -180,7 +194,8 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 		if host.Address.IsNull() {
 			host.Address = types.StringValue(name)
 		}
-		inv.macs[name] = newHost(name, host.Address, host.connectionModel.or(defaults), jumps, at, diags)
+		connection := host.connectionModel.or(defaults)
+		inv.macs[name], inv.keeps[name] = newHost(name, host.Address, connection, fleet, at, diags), connection.keeps()
 	}
 
 	if inv.fallback = first(config.Host, env("MACOS_HOST")); inv.fallback.IsNull() {
@@ -192,9 +207,9 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 		}
 	}
 	if name := inv.fallback.ValueString(); name != "" && !slices.Contains(inv.names(), name) {
-		inv.macs[name] = nil
+		inv.macs[name], inv.keeps[name] = nil, defaults.keeps()
 		if !config.Hosts.IsUnknown() { // otherwise it may say how to reach this Mac
-			inv.macs[name] = newHost(name, inv.fallback, defaults, jumps, path.Root("host"), diags)
+			inv.macs[name] = newHost(name, inv.fallback, defaults, fleet, path.Root("host"), diags)
 		}
 	}
 	inv.planned = map[string]*pfctl.Planned{}
@@ -216,7 +231,7 @@ func (inv *inventory) list() string {
 }
 
 // newHost returns nil when something about the connection is not known yet.
-func newHost(name string, address types.String, c connectionModel, jumps *remote.Jumps, at path.Path, diags *diag.Diagnostics) *remote.Host {
+func newHost(name string, address types.String, c connectionModel, fleet *remote.Fleet, at path.Path, diags *diag.Diagnostics) *remote.Host {
 	if address.IsUnknown() || c.unknown() {
 		return nil
 	}
@@ -225,7 +240,7 @@ func newHost(name string, address types.String, c connectionModel, jumps *remote
 		PrivateKey: c.PrivateKey.ValueString(), Passphrase: c.Passphrase.ValueString(), Agent: c.AgentSocket.ValueString(),
 		Certificate: c.Certificate.ValueString(), Password: c.Password.ValueString(), SudoPassword: c.SudoPassword.ValueString(),
 		HostKey: c.HostKey.ValueString(), ConfigFile: home(c.ConfigFile.ValueString()),
-		Jumps: jumps, ProxyJump: c.ProxyJump.ValueString(), ProxyCommand: c.ProxyCommand.ValueString(), Proxy: c.Proxy.ValueString(),
+		ProxyJump: c.ProxyJump.ValueString(), ProxyCommand: c.ProxyCommand.ValueString(), Proxy: c.Proxy.ValueString(),
 		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
 		CommandTimeout: duration(c.CommandTimeout, at.AtName("command_timeout"), diags),
 		ConfirmTimeout: duration(c.ConfirmTimeout, at.AtName("confirm_timeout"), diags),
@@ -252,7 +267,7 @@ func newHost(name string, address types.String, c connectionModel, jumps *remote
 	if c.ProxyCommand.ValueString() != "" && c.ProxyJump.ValueString() != "" {
 		diags.AddAttributeError(at.AtName("proxy_command"), "Two Ways to One Mac", fmt.Sprintf("For %q there are both a proxy_jump and a proxy_command.", name))
 	}
-	return remote.NewHost(t)
+	return fleet.Host(t)
 }
 
 // home replaces a leading ~/ by the home folder.
@@ -330,8 +345,12 @@ func (c connectionModel) or(d connectionModel) connectionModel {
 	c.CommandTimeout = first(c.CommandTimeout, d.CommandTimeout)
 	c.ConfirmTimeout = first(c.ConfirmTimeout, d.ConfirmTimeout)
 	c.SettleTime = first(c.SettleTime, d.SettleTime)
+	c.OnUnreachable = first(c.OnUnreachable, d.OnUnreachable)
 	return c
 }
+
+// keeps reports whether resources stay as they are in the state when their Mac cannot be reached.
+func (c connectionModel) keeps() bool { return c.OnUnreachable.ValueString() == "keep" }
 
 func first(a, b types.String) types.String {
 	if a.IsNull() {
@@ -343,6 +362,6 @@ func first(a, b types.String) types.String {
 func (c connectionModel) unknown() bool {
 	values := append(c.KnownHosts.Elements(), c.KnownHosts, c.Port, c.User, c.PrivateKey, c.PrivateKeyFile, c.Passphrase, c.Certificate,
 		c.AgentSocket, c.ConfigFile, c.ProxyJump, c.ProxyCommand, c.Proxy, c.Password, c.SudoPassword, c.HostKey, c.ConnectTimeout,
-		c.CommandTimeout, c.ConfirmTimeout, c.SettleTime)
+		c.CommandTimeout, c.ConfirmTimeout, c.SettleTime, c.OnUnreachable)
 	return slices.ContainsFunc(values, attr.Value.IsUnknown)
 }

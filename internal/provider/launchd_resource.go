@@ -126,12 +126,13 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	}
 	mac := r.mac(plan.text("host"), &resp.Diagnostics)
 	want, _, err := plan.desired()
+	resp.Deferred = r.deferral(plan.text("host"), req.ClientCapabilities.DeferralAllowed)
 	if mac == nil || !creates || err != nil {
 		return
 	}
 	s, err := launchctl.Look(ctx, mac, launchctl.Place{})
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Plan launchd Job %q", label), err)
+		r.unread(ctx, &resp.Diagnostics, fmt.Sprintf("Unable to Plan launchd Job %q", label), err, req.State)
 		return
 	}
 	switch j := s.Job(label); {
@@ -172,11 +173,12 @@ func (r *jobResource) Read(ctx context.Context, req resource.ReadRequest, resp *
 	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.text("host"), "label", state.text("label"))...)
 	mac := r.mac(state.text("host"), &resp.Diagnostics)
 	if mac == nil {
+		resp.Deferred = r.deferral(state.text("host"), req.ClientCapabilities.DeferralAllowed)
 		return
 	}
 	s, err := launchctl.Look(ctx, mac, launchctl.Place{})
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Read launchd Job %q", state.label()), err)
+		r.unread(ctx, &resp.Diagnostics, fmt.Sprintf("Unable to Read launchd Job %q", state.label()), err, req.State)
 		return
 	}
 	j := s.Job(state.label())

@@ -29,7 +29,7 @@ func (m *onMac) Configure(_ context.Context, req resource.ConfigureRequest, _ *r
 	}
 }
 
-// mac returns the Mac of this name; nil, without an error, when it is not known yet how to reach it.
+// mac returns the Mac of this name, which is about to be asked something; nil, without an error, when it is not known yet how to reach it.
 func (m *onMac) mac(host types.String, diags *diag.Diagnostics) *remote.Host {
 	if host.IsUnknown() || m.inventory == nil {
 		return nil
@@ -41,7 +41,49 @@ func (m *onMac) mac(host types.String, diags *diag.Diagnostics) *remote.Host {
 				"\n\nA resource that was made under this name keeps it in its state. If the Mac was renamed in hosts, keep the old name there and "+
 				"change its address.")
 	}
+	if h != nil {
+		h.Need()
+	}
 	return h
+}
+
+// unread says why something could not be looked at. The caller then leaves the resource as it is in the state, which for one that is to be
+// created is null. That a Mac cannot be reached is said once for all of its resources: the others need no error, since the run fails by
+// that one, or is to go on (on_unreachable).
+func (m *onMac) unread(ctx context.Context, diags *diag.Diagnostics, summary string, err error, state tfsdk.State) {
+	failure := unreached(err)
+	if failure == nil {
+		explain(diags, path.Root("host"), summary, err)
+		return
+	}
+	// What is being imported has no last known state; every other resource has a list of its drift.
+	var drift types.List
+	imported := !state.Raw.IsNull() && !state.GetAttribute(ctx, path.Root("drift"), &drift).HasError() && drift.IsNull()
+	keeps := m.inventory.keeps[failure.Host] && failure.Stage != remote.StageConfig && !imported
+	if saidBefore(failure, keeps) {
+		return
+	}
+	if keeps {
+		diags.AddAttributeWarning(path.Root("host"), fmt.Sprintf("%s Cannot Be Reached, and Its Resources Are Not Read", failure.Host),
+			fmt.Sprintf("They are shown as they were last read, and what is planned for %s was not checked there. Applying a change there fails as long as it "+
+				"is away; all other Macs are planned and applied (on_unreachable = \"keep\").\n\n%s", failure.Host, because(err)))
+		return
+	}
+	diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), because(err)+
+		"\n\nThis is said once for all resources of this Mac. With on_unreachable = \"keep\", plans for the other Macs go on without it.")
+}
+
+// deferral is what is answered about a resource whose Mac is not known yet, where the CLI takes such an answer; otherwise nil, and what
+// depends on the Mac stays unknown.
+func (m *onMac) deferral(host types.String, allowed bool) *resource.Deferred {
+	if !allowed || m.inventory == nil {
+		return nil
+	}
+	h, named := m.inventory.macs[host.ValueString()]
+	if host.IsUnknown() || h == nil && (named || m.inventory.open) {
+		return &resource.Deferred{Reason: resource.DeferredReasonProviderConfigUnknown}
+	}
+	return nil
 }
 
 // sourceOnMac is embedded by every data source that is about one Mac: onMac, as data sources are configured.

@@ -44,13 +44,17 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		r.planRemoval(ctx, req.State, &resp.Diagnostics) // from the other Mac
 	}
 	mac := r.mac(plan.Host, &resp.Diagnostics)
+	resp.Deferred = r.deferral(plan.Host, req.ClientCapabilities.DeferralAllowed)
 	if mac == nil || plan.Rules.IsUnknown() {
 		return
 	}
 	summary := fmt.Sprintf("Unable to Plan pf Anchor %q", name)
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), summary, err)
+		r.unread(ctx, &resp.Diagnostics, summary, err, req.State)
+		if !creates && plan.Rules.Equal(state.Rules) {
+			plan.LoadedRules, plan.PFEnabled = state.LoadedRules, state.PFEnabled
+		}
 		return
 	}
 	if conf := confTrouble(s, mac.Name()); conf != nil {
@@ -67,7 +71,7 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	want := a.Expected
 	if !a.Exists || a.Text != pfctl.Terminated(plan.Rules.ValueString()) {
 		if want, err = pfctl.Check(ctx, mac, name, plan.Rules.ValueString()); err != nil {
-			explain(&resp.Diagnostics, path.Root("host"), summary, err)
+			r.unread(ctx, &resp.Diagnostics, summary, err, req.State)
 			return
 		}
 	}
@@ -126,7 +130,9 @@ func (r *pfAnchorResource) planRemoval(ctx context.Context, state tfsdk.State, d
 	about := removing(old.Name.ValueString(), mac, old.AllowLockout)
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		diags.AddWarning(fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), cmp.Or(because(err), err.Error()))
+		if failure := unreached(err); failure == nil || !saidBefore(failure, true) {
+			diags.AddWarning(fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), cmp.Or(because(err), err.Error()))
+		}
 		return
 	}
 	intent := pfctl.Intent{Anchor: old.Name.ValueString(), Gone: true, Forced: about.forced}

@@ -150,11 +150,12 @@ func (r *pfAnchorResource) Read(ctx context.Context, req resource.ReadRequest, r
 	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "name", state.Name)...)
 	mac := r.mac(state.Host, &resp.Diagnostics)
 	if mac == nil {
+		resp.Deferred = r.deferral(state.Host, req.ClientCapabilities.DeferralAllowed)
 		return
 	}
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), fmt.Sprintf("Unable to Read pf Anchor %q", state.Name.ValueString()), err)
+		r.unread(ctx, &resp.Diagnostics, fmt.Sprintf("Unable to Read pf Anchor %q", state.Name.ValueString()), err, req.State)
 		return
 	}
 	if s.Gone(state.Name.ValueString()) {

@@ -139,12 +139,13 @@ func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 	plan.Enabled, plan.Drift = types.BoolValue(true), stringList(nil)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 	mac := r.mac(plan.Host, &resp.Diagnostics)
+	resp.Deferred = r.deferral(plan.Host, req.ClientCapabilities.DeferralAllowed)
 	if mac == nil || !creates && state.Enabled.ValueBool() {
 		return
 	}
 	found, err := lookAtPF(ctx, mac)
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), "Unable to Plan pf", err)
+		r.unread(ctx, &resp.Diagnostics, "Unable to Plan pf", err, req.State)
 		return
 	}
 	foretell(&resp.Diagnostics, changing("Enabling pf", mac, path.Root("host"), plan.AllowLockout),
@@ -244,11 +245,12 @@ func (r *pfResource) Read(ctx context.Context, req resource.ReadRequest, resp *r
 	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.Host, "", types.StringNull())...)
 	mac := r.mac(state.Host, &resp.Diagnostics)
 	if mac == nil {
+		resp.Deferred = r.deferral(state.Host, req.ClientCapabilities.DeferralAllowed)
 		return
 	}
 	found, err := lookAtPF(ctx, mac)
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), "Unable to Read pf", err)
+		r.unread(ctx, &resp.Diagnostics, "Unable to Read pf", err, req.State)
 		return
 	}
 	if !found.pf.Held && found.job.Gone() {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
