@@ -303,3 +303,18 @@ func TestUnread(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// An agent for another kind of session is put in place, and left to macOS.
+func TestAgentOfAnotherSession(t *testing.T) {
+	mac, h := startWith(t, "anna")
+	window := job(key("LimitLoadToSessionType", "LoginWindow"))
+	if found := settled(t, h, launchctl.Intent{Place: everybody, File: text(t, window)}); found.Loaded != nil || verbs(mac) != nil {
+		t.Errorf("loaded %v by %q", found.Loaded, verbs(mac))
+	}
+	settled(t, h, launchctl.Intent{Place: everybody, File: text(t, job()), Seen: seen(window)})
+	settled(t, h, launchctl.Intent{Place: everybody, File: text(t, window), Seen: seen(job())})
+	want := []string{"bootstrap gui/502 " + agentFile, "bootout gui/502/" + label}
+	if diff := cmp.Diff(want, verbs(mac)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -8,3 +8,8 @@ ctl() {
 		/bin/launchctl "$@"
 	fi
 }
+# others DOMAIN: all jobs that launchd has there, each as its process, how it last ended, and its label. (list knows no domain, and print
+# shows them in a block.)
+others() {
+	if [ "$1" = system ]; then ctl list; else ctl print "$1" | /usr/bin/sed -n '/^	services = {/,/^	}/p'; fi 2>/dev/null
+}

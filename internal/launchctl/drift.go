@@ -66,7 +66,7 @@ func (s Session) drift(j *Job, disabled bool) []string {
 		say("the job is enabled%s, so it is loaded at %s", whose, s.entry())
 	}
 	switch {
-	case s.Loaded == nil && disabled:
+	case s.Loaded == nil && (disabled || !s.takes(j.Plist)):
 	case s.Loaded == nil:
 		say("the job is not loaded%s", whose)
 	case s.Loaded.ending() && !disabled:
@@ -129,8 +129,7 @@ func (l *Loaded) differences(file plist.Dict) []string {
 		return all
 	}
 	if len(arguments) > 0 && l.blocks["arguments"] != printed(arguments) {
-		held := strings.Split(strings.TrimPrefix(strings.TrimSuffix(l.blocks["arguments"], "\n"), "\t\t"), "\n\t\t")
-		differ("the arguments", strings.Join(held, " "), strings.Join(arguments, " "))
+		differ("the arguments", strings.Join(l.Arguments(), " "), strings.Join(arguments, " "))
 	}
 	differ("the standard output", l.fields["stdout path"], text("StandardOutPath"))
 	differ("the standard error", l.fields["stderr path"], text("StandardErrorPath"))

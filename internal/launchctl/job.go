@@ -154,16 +154,26 @@ func Install(ctx context.Context, h *remote.Host, in Intent) (*Survey, error) {
 func (in Intent) install(j *Job, at Session, want plist.Dict) order {
 	run, _ := want.Get("RunAtLoad").(bool)
 	keep, _ := want.Get("KeepAlive").(bool)
-	o := order{Session: at, file: in.File, was: word(at.Disabled), off: in.Disabled, starts: run || keep, wait: at.patience(want)}
+	o := order{Session: at, file: in.File, was: word(at.Disabled), off: word(in.Disabled), starts: run || keep, wait: at.patience(want)}
 	if disabled, _ := want.Get("Disabled").(bool); disabled && !at.Disabled {
 		o.was = "new"
 	}
-	if in.Disabled {
+	switch {
+	case in.Disabled:
 		o.anew = at.Loaded != nil
-	} else {
+	case !at.takes(want):
+		o.off, o.anew = "idle", at.from() == j.File
+	default:
 		o.anew = in.Restart || !read(j.Plist, want) || at.from() != j.File || at.Loaded.ending() || len(at.Loaded.differences(want)) > 0
 	}
 	return o
+}
+
+// takes reports whether a session is of the kind that a job is for: an agent's LimitLoadToSessionType may be for others, which macOS makes
+// by itself, as at the login window. Without it, an agent is for sessions at the screen (Aqua).
+func (s Session) takes(file plist.Dict) bool {
+	types := stringsIn(Meaning(file).Get("LimitLoadToSessionType"))
+	return s.User == "" || len(types) == 0 || slices.Contains(types, "Aqua")
 }
 
 // unread are keys that change nothing about a job that is loaded: launchd reads them at another time, or not any more.
@@ -189,7 +199,7 @@ func Remove(ctx context.Context, h *remote.Host, in Intent) (*Survey, error) {
 		}
 		var orders []order
 		for _, at := range j.sessions() {
-			orders = append(orders, order{Session: at, was: "no", anew: at.from() == j.File, wait: at.patience(nil)})
+			orders = append(orders, order{Session: at, was: "no", off: "no", anew: at.from() == j.File, wait: at.patience(nil)})
 		}
 		return orders, nil
 	})
@@ -205,7 +215,7 @@ type order struct {
 	file   []byte // the property list; nil: the job is to go
 	anew   bool   // launchd is to let go of what it has, and to load the file
 	was    string // whether the label is disabled: yes, no, or new: only its new property list says so
-	off    bool   // it is to be disabled, and not loaded
+	off    string // yes: it is to be disabled, and not loaded; idle: it is not for this kind of session; no
 	starts bool   // loading it is to start it
 	wait   time.Duration
 }
@@ -253,7 +263,7 @@ func (in Intent) plan(j *Job, orders []order) watchdog.Plan {
 		}
 		halfSeconds := strconv.Itoa(int(o.wait / (time.Second / 2)))
 		args := []string{
-			o.Domain, j.Label, j.File, j.owner, o.from(), word(o.anew), o.was, word(o.off), halfSeconds, word(o.starts), part,
+			o.Domain, j.Label, j.File, j.owner, o.from(), word(o.anew), o.was, o.off, halfSeconds, word(o.starts), part,
 		}
 		files := map[string][]byte{"args": []byte(strings.Join(args, "\n") + "\n")}
 		if o.file != nil {

@@ -5,7 +5,7 @@
 #   from    the file that launchd has loaded it from; empty: it has not
 #   anew    whether launchd is to let go of what it has, and to load the file
 #   was     whether the label is disabled: yes, no, or new when only job.plist says so
-#   off     whether it is to be disabled, and not loaded
+#   off     whether it is to be disabled, and not loaded: yes or no; or idle, for a job that is not for this kind of session
 #   wait    how many half seconds a job may take to end
 #   starts  whether loading this one is to start it
 #   part    which word makes launchd's part: try, when a connection hangs on it, or keep
@@ -105,7 +105,7 @@ permit() {
 }
 # forbid disables a label that is to be.
 forbid() {
-	if [ -z "$domain" ] || [ "$off" = no ] || [ "$was" = yes ]; then return 0; fi
+	if [ -z "$domain" ] || [ "$off" != yes ] || [ "$was" = yes ]; then return 0; fi
 	: >disabled
 	flag disable
 }
@@ -116,7 +116,7 @@ launch() {
 	[ "$anew" = yes ] || return 0
 	: >begun
 	unload || exit 27
-	if [ ! -f job.plist ] || [ "$off" = yes ]; then return 0; fi
+	if [ ! -f job.plist ] || [ "$off" != no ]; then return 0; fi
 	if load "$1"; then
 		[ "$starts" = no ] || start
 	elif stays; then exit 25; else exit 28; fi

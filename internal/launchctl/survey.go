@@ -281,8 +281,30 @@ func parsePrint(text string) *Loaded {
 	}
 	l.PID, _ = strconv.Atoi(l.fields["pid"])
 	l.Runs, _ = strconv.Atoi(l.fields["runs"])
-	l.properties = strings.Split(l.fields["properties"], " | ")
+	if l.fields["properties"] != "" {
+		l.properties = strings.Split(l.fields["properties"], " | ")
+	}
 	return l
+}
+
+// Field is what print shows as "name = value" of the job itself; "" when it does not.
+func (l *Loaded) Field(name string) string { return l.fields[name] }
+
+// Arguments are the lines of the argument vector. One that has newlines in it cannot be told from several.
+func (l *Loaded) Arguments() []string { return linesOf(l.blocks["arguments"]) }
+
+// Variables are the names of the variables that its property list gives the job. (Their values may be secrets.)
+func (l *Loaded) Variables() []string { return otherVariables(l.blocks["environment"], nil) }
+
+// Properties are the words of print's last line, such as keepalive and runatload.
+func (l *Loaded) Properties() []string { return l.properties }
+
+func linesOf(block string) []string {
+	var all []string
+	for line := range strings.Lines(block) {
+		all = append(all, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "\t\t"))
+	}
+	return all
 }
 
 // ending is true for a job that was told to stop, and launchd will let go of when its process has gone, or start again.

@@ -91,12 +91,6 @@ log() {
 	done
 }
 
-# others DOMAIN: all jobs that launchd has there, each as its process, how it last ended, and its label. (list knows no domain, and print
-# shows them in a block.)
-others() {
-	if [ "$1" = system ]; then ctl list; else ctl print "$1" | /usr/bin/sed -n '/^	services = {/,/^	}/p'; fi 2>/dev/null
-}
-
 if [ $# -gt 0 ]; then
 	for label; do
 		job "$label"
