@@ -106,6 +106,7 @@ type Seen struct {
 	File    plist.Dict // what the file means; nil: there is none, unless it is Broken
 	Broken  bool       // the file is no property list, whatever it holds
 	Managed bool       // the job is ours, so that it may be loaded even without a file
+	Secrets bool       // File lacks variables of the environment, which are not compared
 }
 
 // Seen is the job as it stands, for who replaces or removes it whatever that is.
@@ -285,9 +286,24 @@ func (j *Job) as(seen Seen) bool {
 		return j.Exists && j.Plist == nil
 	case seen.File == nil:
 		return !j.Exists && (seen.Managed || j.Gone())
+	case seen.Secrets:
+		return j.Plist != nil && Same(withVariables(j.Plist, seen.File), seen.File)
 	default:
 		return j.Plist != nil && Same(j.Plist, seen.File)
 	}
+}
+
+// withVariables is a file without the variables of its environment that another one lacks.
+func withVariables(file, other plist.Dict) plist.Dict {
+	names, _ := other.Get("EnvironmentVariables").(plist.Dict)
+	with := plist.Dict{}
+	for _, e := range file {
+		if variables, ok := e.Value.(plist.Dict); ok && e.Key == "EnvironmentVariables" {
+			e.Value = slices.DeleteFunc(slices.Clone(variables), func(v plist.Entry) bool { return names.Get(v.Key) == nil })
+		}
+		with = append(with, e)
+	}
+	return with
 }
 
 // starting is how long a script may wait for launchd besides: to take a job, when it says that the old one still drains, and to

@@ -20,8 +20,10 @@ import (
 
 // jobModel is a configuration, plan or state: its attributes by name, since most of them are just keys of the property list.
 type jobModel struct {
-	types map[string]attr.Type
-	attrs map[string]attr.Value
+	types   map[string]attr.Type
+	attrs   map[string]attr.Value
+	secrets map[string]attr.Value // of a configuration; see launchd_secrets.go
+	hidden  []string              // of a state: the names of secrets that may be in the job's file
 }
 
 // getter is a configuration, a plan or a state.
@@ -50,6 +52,11 @@ func (m jobModel) known() bool {
 	if m.attrs["label"].IsUnknown() || m.attrs["plist"].IsUnknown() {
 		return false
 	}
+	for _, v := range m.secrets {
+		if v.IsUnknown() {
+			return false
+		}
+	}
 	for _, k := range launchdKeys {
 		if k.name != "" && !isKnown(m.attrs[k.name]) {
 			return false
@@ -71,12 +78,16 @@ func (m jobModel) desired() (dict plist.Dict, text []byte, err error) {
 		dict, err = decodeJob(text)
 		return dict, text, err
 	}
-	dict, err = encodeKeys(launchdKeys, m.attrs)
+	values := maps.Clone(m.attrs)
+	values["environment_variables"] = m.environment()
+	dict, err = encodeKeys(launchdKeys, values)
 	if err != nil || len(dict) == 0 {
 		return nil, nil, err
 	}
 	dict = append(plist.Dict{{Key: "Label", Value: m.label()}}, dict...)
-	text, err = plist.Encode(dict)
+	if text, err = plist.Encode(dict); err != nil && len(m.secrets) > 0 {
+		err = errSecret // whose own words may quote it
+	}
 	return dict, text, err
 }
 
@@ -96,7 +107,7 @@ func decodeJob(text []byte) (plist.Dict, error) {
 // seen is what the state knows of the job, for the Mac to compare with.
 func (m jobModel) seen() launchctl.Seen {
 	dict, text, _ := m.desired()
-	return launchctl.Seen{File: dict, Broken: text != nil && dict == nil, Managed: true}
+	return launchctl.Seen{File: dict, Broken: text != nil && dict == nil, Managed: true, Secrets: len(m.hidden) > 0}
 }
 
 // carries reports whether the job is known to carry connections to the Mac.
@@ -114,12 +125,32 @@ func (m jobModel) confirms(before ...jobModel) bool {
 	return m.carries() || slices.ContainsFunc(before, jobModel.carries)
 }
 
+// enabled reports whether the job is to be loaded, which is so unless `enabled` says otherwise.
+func (m jobModel) enabled() bool {
+	set, ok := m.attrs["enabled"].(types.Bool)
+	return !ok || set.IsNull() || set.ValueBool()
+}
+
+// restarts reports whether the job is to be started again: `restart_triggers` were others before. That they are new, or gone, is only
+// recorded, so that an import can be followed by a configuration that has some.
+func (m jobModel) restarts(before jobModel) bool {
+	now, then := m.attrs["restart_triggers"], before.attrs["restart_triggers"]
+	return !now.IsNull() && !then.IsNull() && !now.Equal(then)
+}
+
 // observe fills in what was found. A file goes into the attributes that stand for its keys; one that they cannot stand for, and one that
-// the user gives as text, goes into `plist`. Both stay as the user wrote them while they mean the same to launchd.
+// the user gives as text, goes into `plist`. Both stay as the user wrote them while they mean the same to launchd. Secrets are left out.
 func (m jobModel) observe(j *launchctl.Job) {
+	m.secrets = nil
 	before, _, _ := m.desired()
+	drift := j.Drift()
+	if set := m.attrs["enabled"]; !m.enabled() || set.IsNull() && j.Disabled {
+		drift = j.DriftDisabled()
+	}
+	j, about := m.visible(j)
 	m.attrs["file"] = types.StringValue(j.File)
-	m.attrs["drift"] = stringList(j.Drift())
+	m.attrs["enabled"] = types.BoolValue(!j.Disabled)
+	m.attrs["drift"] = stringList(append(drift, about...))
 	if j.Exists && j.Plist != nil && launchctl.Same(j.Plist, before) {
 		return
 	}

@@ -46,6 +46,10 @@ func validateWhole(config jobModel, diags *diag.Diagnostics) {
 				fmt.Sprintf("plist is the whole property list, so %s must be in it.", k.apple))
 		}
 	}
+	if !config.attrs[secretsName].IsNull() {
+		diags.AddAttributeError(path.Root(secretsName), "Attribute Beside a Whole Property List",
+			"plist is the whole property list, and secrets cannot be added to it.")
+	}
 	if config.text("plist").IsUnknown() {
 		return
 	}

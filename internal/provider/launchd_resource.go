@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -11,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -66,11 +68,23 @@ func (r *jobResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				"Mac itself. Default: `true` for a job that is known to carry connections to the Mac, by a part of its label or by its program (such as `tailscaled`, " +
 				"`wg-quick`, `zerotier-one`, `cloudflared`, `openvpn`, `sshd`), else `false`.",
 		},
+		"enabled": schema.BoolAttribute{
+			Optional: true, Computed: true, Default: booldefault.StaticBool(true),
+			MarkdownDescription: "Whether the job is loaded, and launchd may load it again at the next boot. `false` leaves its file, and has the job stopped and its " +
+				"label disabled, as `launchctl disable` and the switch in System Settings > General > Login Items do. When somebody uses those, the plan " +
+				"shows it here. Destroying the resource leaves this as it is. Default: `true`.",
+		},
+		"restart_triggers": schema.MapAttribute{
+			Optional: true, ElementType: types.StringType,
+			MarkdownDescription: "Any values, such as the hash of a file that the job reads when it starts. When they change, the job is stopped and started again, also if " +
+				"nothing else of it has changed. Values where there were none before are only recorded.",
+		},
 		"file": schema.StringAttribute{Computed: true, MarkdownDescription: "Path of the property list on the Mac."},
 		"drift": driftAttribute("a wrong owner or mode of the file, a job that is not loaded, loaded from another file, disabled, or running with another " +
 			"definition than the file's"),
 	}
 	maps.Copy(attributes, attributesOf(launchdKeys))
+	maps.Copy(attributes, secretAttributes())
 	resp.Schema = schema.Schema{
 		MarkdownDescription: r.kind.about,
 		Attributes:          attributes,
@@ -87,6 +101,7 @@ func (r *jobResource) ValidateConfig(ctx context.Context, req resource.ValidateC
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	validateSecrets(config, &resp.Diagnostics)
 	if !config.text("plist").IsNull() {
 		validateWhole(config, &resp.Diagnostics)
 		return
@@ -105,8 +120,15 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		return
 	}
 	r.planHost(ctx, req.Config, req.State, resp)
-	plan := readJob(ctx, resp.Plan, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() || !plan.known() {
+	plan := readJob(ctx, resp.Plan, &resp.Diagnostics).withSecrets(ctx, req.Config, &resp.Diagnostics).hiding(ctx, req.Private, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	// An update that is cut short leaves secrets of before, of now, or of both.
+	names := append(plan.names(), plan.hidden...)
+	slices.Sort(names)
+	keepNames(ctx, resp.Private, slices.Compact(names), &resp.Diagnostics)
+	if !plan.known() {
 		return
 	}
 	label := plan.label()
@@ -159,14 +181,15 @@ func warnUnconfirmed(diags *diag.Diagnostics, d jobModel) {
 }
 
 func (r *jobResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	plan := readJob(ctx, req.Plan, &resp.Diagnostics)
-	if !resp.Diagnostics.HasError() && r.apply(ctx, plan, launchctl.Seen{}, plan.confirms(), &resp.Diagnostics) {
+	plan := readJob(ctx, req.Plan, &resp.Diagnostics).withSecrets(ctx, req.Config, &resp.Diagnostics)
+	if !resp.Diagnostics.HasError() && r.apply(ctx, plan, launchctl.Intent{Confirm: plan.confirms()}, &resp.Diagnostics) {
 		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
+		keepNames(ctx, resp.Private, plan.names(), &resp.Diagnostics)
 	}
 }
 
 func (r *jobResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	state := readJob(ctx, req.State, &resp.Diagnostics)
+	state := readJob(ctx, req.State, &resp.Diagnostics).hiding(ctx, req.Private, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -191,41 +214,46 @@ func (r *jobResource) Read(ctx context.Context, req resource.ReadRequest, resp *
 }
 
 func (r *jobResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	plan := readJob(ctx, req.Plan, &resp.Diagnostics)
-	state := readJob(ctx, req.State, &resp.Diagnostics)
+	plan := readJob(ctx, req.Plan, &resp.Diagnostics).withSecrets(ctx, req.Config, &resp.Diagnostics)
+	state := readJob(ctx, req.State, &resp.Diagnostics).hiding(ctx, req.Private, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if r.apply(ctx, plan, state.seen(), plan.confirms(state), &resp.Diagnostics) {
+	in := launchctl.Intent{Seen: state.seen(), Confirm: plan.confirms(state), Restart: plan.restarts(state)}
+	if r.apply(ctx, plan, in, &resp.Diagnostics) {
 		r.keep(ctx, plan, &resp.State, resp.Identity, &resp.Diagnostics)
+		keepNames(ctx, resp.Private, plan.names(), &resp.Diagnostics)
 	}
 }
 
-// apply carries the plan out and fills it with what is there then. It reports whether there is a state to keep.
-func (r *jobResource) apply(ctx context.Context, plan jobModel, seen launchctl.Seen, confirm bool, diags *diag.Diagnostics) bool {
+// apply carries the plan out and fills it with what is there then. The Intent lacks what the plan says of the job itself. It reports
+// whether there is a state to keep.
+func (r *jobResource) apply(ctx context.Context, plan jobModel, in launchctl.Intent, diags *diag.Diagnostics) bool {
 	mac := r.mac(plan.text("host"), diags)
 	_, text, err := plan.desired()
 	if mac == nil {
 		return false
 	}
-	label := plan.label()
+	label, enabled := plan.label(), plan.attrs["enabled"]
 	summary := fmt.Sprintf("Unable to Install launchd Job %q", label)
 	if err != nil {
 		diags.AddError(summary, err.Error())
 		return false
 	}
-	s, err := launchctl.Install(ctx, mac, launchctl.Intent{Label: label, File: text, Seen: seen, Confirm: confirm})
+	in.Label, in.File, in.Disabled = label, text, !plan.enabled()
+	s, err := launchctl.Install(ctx, mac, in)
 	if err != nil {
 		explainJob(diags, path.Root("label"), summary, err, mac.Name(), label, s)
 		return false
 	}
 	j := s.Job(label)
+	plan.hidden = plan.names()
 	plan.observe(j)
-	if drift := j.Drift(); len(drift) > 0 {
+	if drift, _ := plan.attrs["drift"].(types.List); len(drift.Elements()) > 0 {
 		// An error would have Terraform replace a job that was just created, and it insists on a state as planned.
-		plan.attrs["drift"] = stringList(nil)
-		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Not as Planned", label),
-			fmt.Sprintf("It was installed on %s, but:\n\n%s\n\nThe next plan shows the difference.", mac.Name(), indent(strings.Join(drift, "\n"))))
+		plan.attrs["drift"], plan.attrs["enabled"] = stringList(nil), enabled
+		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Not as Planned", label), fmt.Sprintf("It was installed on %s, but:\n\n%s\n\n"+
+			"The next plan shows the difference.", mac.Name(), indent(strings.Join(stringsOf(drift), "\n"))))
 	}
 	if trouble, log := j.Trouble(); trouble != "" {
 		detail := fmt.Sprintf("On %s, %s.", mac.Name(), trouble)
@@ -238,7 +266,7 @@ func (r *jobResource) apply(ctx context.Context, plan jobModel, seen launchctl.S
 }
 
 func (r *jobResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	state := readJob(ctx, req.State, &resp.Diagnostics)
+	state := readJob(ctx, req.State, &resp.Diagnostics).hiding(ctx, req.Private, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}

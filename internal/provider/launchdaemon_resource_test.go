@@ -331,7 +331,7 @@ func TestLaunchdaemon_warnings(t *testing.T) {
 				"program": tftypes.NewValue(tftypes.String, test.program), "run_at_load": tftypes.NewValue(tftypes.Bool, true),
 			})
 			resp := frameworkresource.CreateResponse{State: tfsdk.State{Schema: plan.Schema, Raw: tftypes.NewValue(plan.Raw.Type(), nil)}}
-			r.Create(t.Context(), frameworkresource.CreateRequest{Plan: plan}, &resp)
+			r.Create(t.Context(), frameworkresource.CreateRequest{Config: tfsdk.Config(plan), Plan: plan}, &resp)
 			if len(resp.Diagnostics) != 1 || resp.Diagnostics[0].Severity() != diag.SeverityWarning || resp.Diagnostics[0].Summary() != test.want {
 				t.Errorf("got %v, want a warning: %s", resp.Diagnostics, test.want)
 			}
@@ -450,7 +450,7 @@ func TestLaunchdaemon_undone(t *testing.T) {
 	})
 	before := mac.state()
 	resp := frameworkresource.CreateResponse{State: tfsdk.State{Schema: plan.Schema, Raw: tftypes.NewValue(plan.Raw.Type(), nil)}}
-	r.Create(t.Context(), frameworkresource.CreateRequest{Plan: plan}, &resp)
+	r.Create(t.Context(), frameworkresource.CreateRequest{Config: tfsdk.Config(plan), Plan: plan}, &resp)
 	if len(resp.Diagnostics) != 1 || !strings.Contains(resp.Diagnostics[0].Detail(), "mini has undone it by itself") {
 		t.Errorf("got %v", resp.Diagnostics)
 	}
