@@ -106,7 +106,7 @@ type Seen struct {
 	File    plist.Dict // what the file means; nil: there is none, unless it is Broken
 	Broken  bool       // the file is no property list, whatever it holds
 	Managed bool       // the job is ours, so that it may be loaded even without a file
-	Secrets bool       // File lacks variables of the environment, which are not compared
+	Secrets bool       // File lacks what may be secrets, variables of the environment and other keys, which are not compared
 }
 
 // Seen is the job as it stands, for who replaces or removes it whatever that is.
@@ -287,23 +287,26 @@ func (j *Job) as(seen Seen) bool {
 	case seen.File == nil:
 		return !j.Exists && (seen.Managed || j.Gone())
 	case seen.Secrets:
-		return j.Plist != nil && Same(withVariables(j.Plist, seen.File), seen.File)
+		return j.Plist != nil && Same(within(j.Plist, seen.File), seen.File)
 	default:
 		return j.Plist != nil && Same(j.Plist, seen.File)
 	}
 }
 
-// withVariables is a file without the variables of its environment that another one lacks.
-func withVariables(file, other plist.Dict) plist.Dict {
+// within is a file without the keys, and without the variables of its environment, that another one lacks.
+func within(file, other plist.Dict) plist.Dict {
 	names, _ := other.Get("EnvironmentVariables").(plist.Dict)
-	with := plist.Dict{}
+	both := plist.Dict{}
 	for _, e := range file {
+		if other.Get(e.Key) == nil {
+			continue
+		}
 		if variables, ok := e.Value.(plist.Dict); ok && e.Key == "EnvironmentVariables" {
 			e.Value = slices.DeleteFunc(slices.Clone(variables), func(v plist.Entry) bool { return names.Get(v.Key) == nil })
 		}
-		with = append(with, e)
+		both = append(both, e)
 	}
-	return with
+	return both
 }
 
 // starting is how long a script may wait for launchd besides: to take a job, when it says that the old one still drains, and to

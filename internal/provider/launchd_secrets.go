@@ -24,7 +24,8 @@ import (
 // Variables of a job's environment may be secrets. They are given as a write-only attribute, which a CLI hands over in the configuration and
 // never stores; so they are known while a job is planned and applied, and not when it is read. What is stored, in the resource's private
 // state, is their names. While there are any, a variable of the file gets into the state only if the state has it already as one that is no
-// secret: whatever else is there could be a secret of an apply that was cut short, or its value put elsewhere by hand.
+// secret: whatever else is there could be a secret of an apply that was cut short, or its value put elsewhere by hand. So could be a key
+// that no attribute stands for.
 // That a secret has another value than the one that was applied is not noticed. A hash in the state would tell, and would let
 // whoever reads the state guess a weak one.
 
@@ -41,7 +42,7 @@ func secretAttributes() map[string]schema.Attribute {
 			Validators: []validator.Map{mapvalidator.AlsoRequires(path.MatchRoot(secretsVersion))},
 			MarkdownDescription: "Variables of the job's environment that are secrets: they are written to the job's file and never to the state. (On the Mac, " +
 				"whoever has an account there can read them, with `launchctl print`.) They are written again when `" + secretsVersion + "` or anything else of the job changes. That one is gone from the file shows up as " +
-				"drift, that it has another value does not. While there are any, other variables that somebody adds to the file are told by name only. " +
+				"drift, that it has another value does not. While there are any, other variables and unknown keys that somebody adds to the file are told by name only. " +
 				"An import cannot know which variables are secrets, and takes all of them into the state. Needs Terraform or OpenTofu 1.11.",
 		},
 		secretsVersion: schema.Int64Attribute{
@@ -161,8 +162,13 @@ func (m jobModel) visible(j *launchctl.Job) (*launchctl.Job, []string) {
 	}
 	without.Plist = plist.Dict{}
 	for _, e := range j.Plist {
-		if e.Key == "EnvironmentVariables" {
+		_, known := decodeKeys(launchdKeys, launchctl.Meaning(plist.Dict{e}))
+		switch {
+		case e.Key == "EnvironmentVariables" && there != nil:
 			e.Value = shown
+		case e.Key != "Label" && !known:
+			drift = append(drift, fmt.Sprintf("the key %s is in %s, and no attribute stands for it; its value is not shown, since it may be a secret", e.Key, j.File))
+			continue
 		}
 		without.Plist = append(without.Plist, e)
 	}

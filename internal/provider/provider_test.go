@@ -12,6 +12,7 @@ import (
 	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
@@ -31,7 +32,8 @@ func TestMain(m *testing.M) {
 type testMac struct {
 	*macsim.Mac // nil: a real one
 	t           *testing.T
-	provider    string // the provider block
+	provider    string                            // the provider block
+	needs       []tfversion.TerraformVersionCheck // what the test needs of the CLI
 	host        *remote.Host
 }
 
@@ -129,7 +131,7 @@ func (m *testMac) writes() []string {
 func (m *testMac) run(steps ...resource.TestStep) {
 	m.t.Helper()
 	before := m.state()
-	resource.UnitTest(m.t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: steps})
+	resource.UnitTest(m.t, resource.TestCase{ProtoV6ProviderFactories: factories, TerraformVersionChecks: m.needs, Steps: steps})
 	if after := m.state(); after != before {
 		m.t.Errorf("the Mac is not as before:\n%s", diff(before, after))
 	}
