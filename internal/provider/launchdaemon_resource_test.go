@@ -525,6 +525,75 @@ func TestLaunchdaemon_asText(t *testing.T) {
 	}})
 }
 
+// A job that is not enabled has its file, and neither runs nor is loaded at the next boot.
+func TestLaunchdaemon_enabled(t *testing.T) {
+	t.Parallel()
+	mac := simulated(t)
+	mac.sh("/bin/launchctl enable system/tfacc.enabled") // launchd does not forget a label that was ever disabled
+	off, on := mac.daemon("tfacc.enabled", sleeper+"\n  enabled = false"), mac.daemon("tfacc.enabled", sleeper)
+	is := func(loaded, disabled bool) resource.TestCheckFunc {
+		return func(*terraform.State) error {
+			out := mac.sh(`if /bin/launchctl print system/tfacc.enabled >/private/tmp/print 2>&1; then echo loaded; fi
+/bin/launchctl print-disabled system | grep -c '"tfacc.enabled" => disabled' || :
+cat /Library/LaunchDaemons/tfacc.enabled.plist >/dev/null && rm /private/tmp/print`)
+			want := map[bool]string{true: "loaded\n"}[loaded] + map[bool]string{true: "1\n", false: "0\n"}[disabled]
+			if out != want {
+				return fmt.Errorf("got %q, want %q", out, want)
+			}
+			return nil
+		}
+	}
+	by := func(script string) func() { return func() { mac.sh(script) } }
+	const boot = "/bin/launchctl bootstrap system /Library/LaunchDaemons/tfacc.enabled.plist"
+	updates := plannedDaemon(plancheck.ResourceActionUpdate)
+	mac.run(
+		resource.TestStep{Config: off, ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionCreate), Check: is(false, true)},
+		resource.TestStep{
+			ResourceName: daemonAddress, ImportState: true, ImportStateId: "mini/tfacc.enabled",
+			ImportStateVerify: true, ImportStateVerifyIdentifierAttribute: "label",
+		},
+		resource.TestStep{PreConfig: by("/bin/launchctl enable system/tfacc.enabled"), Config: off, ConfigPlanChecks: updates, Check: is(false, true)},
+		resource.TestStep{PreConfig: by("/bin/launchctl enable system/tfacc.enabled && " + boot), Config: off, ConfigPlanChecks: updates, Check: is(false, true)},
+		resource.TestStep{Config: on, ConfigPlanChecks: updates, Check: is(true, false)},
+		resource.TestStep{
+			PreConfig: by("/bin/launchctl disable system/tfacc.enabled"), Config: on, Check: is(true, false),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+				plancheck.ExpectResourceAction(daemonAddress, plancheck.ResourceActionUpdate),
+				plancheck.ExpectKnownValue(daemonAddress, tfjsonpath.New("enabled"), knownvalue.Bool(true)),
+			}},
+		},
+		resource.TestStep{Config: off, ConfigPlanChecks: updates, Check: is(false, true)},
+		resource.TestStep{PreConfig: by("/bin/launchctl enable system/tfacc.enabled"), Config: on, Check: is(true, false)},
+	)
+}
+
+// What a job depends on may start it again: when it changes, and not when it is first told of.
+func TestLaunchdaemon_restartTriggers(t *testing.T) {
+	t.Parallel()
+	mac := simulated(t)
+	last := ""
+	with := func(triggers string) string {
+		return mac.daemon("tfacc.restart", sleeper+"\n  run_at_load = true\n"+triggers)
+	}
+	started := func(anew bool) resource.TestCheckFunc {
+		return func(*terraform.State) error {
+			pid := mac.sh(`/bin/launchctl print system/tfacc.restart | sed -n 's/^	pid = //p'`)
+			if pid == "" || (pid != last) != anew {
+				return fmt.Errorf("its process was %q and is %q; started anew should be %v", last, pid, anew)
+			}
+			last = pid
+			return nil
+		}
+	}
+	mac.run(
+		resource.TestStep{Config: with(""), Check: started(true)},
+		resource.TestStep{Config: with(`  restart_triggers = { config = "1" }`), ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionUpdate), Check: started(false)},
+		resource.TestStep{Config: with(`  restart_triggers = { config = "2" }`), ConfigPlanChecks: plannedDaemon(plancheck.ResourceActionUpdate), Check: started(true)},
+		resource.TestStep{Config: with(`  restart_triggers = { config = "2", more = "1" }`), Check: started(true)},
+		resource.TestStep{Config: with(""), Check: started(false)},
+	)
+}
+
 // Two resources on one Mac, at once.
 func TestTogether(t *testing.T) {
 	macs(t, func(t *testing.T, mac *testMac) {
