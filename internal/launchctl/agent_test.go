@@ -10,7 +10,6 @@ import (
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
-	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
@@ -298,7 +297,7 @@ func TestUnread(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	mac.ForgetCalls()
-	install(t, h, plist.Dict(job()), seen(job(key("Disabled", true), key("TimeOut", int64(9)))))
+	install(t, h, job(), seen(job(key("Disabled", true), key("TimeOut", int64(9)))))
 	if got := verbs(mac); got != nil {
 		t.Errorf("got %q", got)
 	}

@@ -154,6 +154,9 @@ func outcomeOf(err error, all []outcome) string {
 }
 
 var outcomes = []outcome{
+	{launchctl.ErrHangs, "launchctl on the Mac did not answer within 20 seconds, so what launchd has is not known. Nothing was changed. When that lasts, " +
+		"only a restart of the Mac is known to help."},
+	{launchctl.ErrNobody, "The Mac has no user of this name. It is the short one that is meant, as `id -un` prints it. Nothing was changed."},
 	{pfctl.ErrConfChanged, "Somebody else changed /etc/pf.conf on the Mac at the same moment, several times. Nothing was changed by this apply; run it again."},
 	{pfctl.ErrConfRefused, "pfctl refuses the Mac's main ruleset as it would be then. Nothing was changed. Most likely there is a mistake in the " +
 		"Mac's own /etc/pf.conf: `sudo pfctl -n -f /etc/pf.conf` there tells its line. (Below, it stands in a copy, whose lines can have other numbers.)"},
@@ -327,6 +330,10 @@ func explainJob(diags *diag.Diagnostics, at path.Path, summary string, err error
 
 // jobOutcomes are told whether or not everything could be undone: they say themselves what is left.
 var jobOutcomes = []outcome{
+	{launchctl.ErrHangs, "launchctl on the Mac did not answer within 20 seconds, so what launchd has is not known. Nothing was changed. When that lasts, " +
+		"only a restart of the Mac is known to help."},
+	{launchctl.ErrNobody, "The Mac has no user of this name. It is the short one that is meant, as `id -un` prints it. Nothing was changed."},
+	{launchctl.ErrLinked, "The folder of the user's agents, or what it is in, is a symbolic link: root does not write where a user leads it. Nothing was changed."},
 	{launchctl.ErrRefused, "This is not a property list that launchd loads. Nothing was changed on the Mac."},
 	{launchctl.ErrForeign, "An app has registered this job with macOS, which puts it back by itself. Nothing was changed on the Mac."},
 	{launchctl.ErrNoWayBack, "The job is loaded, but the file that it was loaded from is gone. Should the change cut the Mac off, it could not be undone, so nothing " +
@@ -337,8 +344,7 @@ var jobOutcomes = []outcome{
 	{launchctl.ErrNotRestored, "launchd did not load the new job, and when it was given the old file again, it did not load that either. The job is not " +
 		"running; its file is the old one."},
 	{launchctl.ErrStopped, "launchd did not load the new job. The one that it held had no file any more to load it from, so the job is stopped; nothing of ours was left."},
-	{launchctl.ErrLoad, "launchd did not load the job. The job is as it was before. launchd gives the same error for almost anything: " +
-		"see that the program exists, and that the label is not in use elsewhere."},
+	{launchctl.ErrLoad, "launchd did not load the job. The job is as it was before."},
 }
 
 // foundJob shows a job as it is on the Mac. Its environment may hold secrets, and is left out by showing nothing of the content

@@ -63,6 +63,8 @@ func (p *macosProvider) DataSources(context.Context) []func() datasource.DataSou
 		func() datasource.DataSource { return &pfStatusDataSource{} },
 		func() datasource.DataSource { return &pfRulesDataSource{} },
 		func() datasource.DataSource { return &portProbeDataSource{} },
+		func() datasource.DataSource { return &launchdJobDataSource{} },
+		func() datasource.DataSource { return &launchdJobsDataSource{} },
 	}
 }
 
