@@ -112,17 +112,8 @@ func (a *Anchor) tableDrift() []string {
 // [remote.AskAhead].
 func Look(ctx context.Context, h *remote.Host) (*Survey, error) {
 	return remote.AskAhead(ctx, h, "pf", func(ctx context.Context, h *remote.Host) (*Survey, error) {
-		var network *sysfacts.Network
-		asked := make(chan error, 1)
-		go func() {
-			var err error
-			network, err = sysfacts.LookAtNetwork(ctx, h)
-			asked <- err
-		}()
-		s, err := look(ctx, h)
-		if errNetwork := <-asked; err == nil {
-			err = errNetwork
-		}
+		ask := func(ctx context.Context, h *remote.Host) (*Survey, error) { return look(ctx, h) }
+		s, network, err := remote.Both(ctx, h, ask, sysfacts.LookAtNetwork)
 		if err != nil {
 			return nil, err
 		}

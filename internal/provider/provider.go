@@ -65,6 +65,9 @@ func (p *macosProvider) DataSources(context.Context) []func() datasource.DataSou
 		func() datasource.DataSource { return &portProbeDataSource{} },
 		func() datasource.DataSource { return &launchdJobDataSource{} },
 		func() datasource.DataSource { return &launchdJobsDataSource{} },
+		func() datasource.DataSource { return &hostDataSource{} },
+		func() datasource.DataSource { return &listenersDataSource{} },
+		func() datasource.DataSource { return &tailscaleDataSource{} },
 	}
 }
 

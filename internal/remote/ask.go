@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -50,6 +51,20 @@ func AskAhead[T any](ctx context.Context, h *Host, name string, f func(context.C
 	}
 	h.fleet.learn(name, func(ctx context.Context, h *Host) { _, _ = ask(ctx, h) })
 	return ask(ctx, h)
+}
+
+// Both asks two questions about h at once, so that they need one round trip between them.
+func Both[A, B any](
+	ctx context.Context, h *Host, first func(context.Context, *Host) (A, error), second func(context.Context, *Host) (B, error),
+) (a A, b B, err error) {
+	answered := make(chan error, 1)
+	go func() {
+		var err error
+		b, err = second(ctx, h)
+		answered <- err
+	}()
+	a, err = first(ctx, h)
+	return a, b, cmp.Or(err, <-answered)
 }
 
 // question returns the answer to wait for, and whether the caller is the one to find it.

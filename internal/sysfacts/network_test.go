@@ -152,7 +152,7 @@ func TestDefaultInterfaces(t *testing.T) {
 			{Interface: "en1", Gateway: gateway},
 		},
 	}
-	if diff := cmp.Diff([]string{"utun7", "en0", "en1"}, n.DefaultInterfaces()); diff != "" {
+	if diff := cmp.Diff([]string{"utun7", "en1", "en0"}, n.DefaultInterfaces()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -53,14 +53,16 @@ func (n *Network) Tailnet() string {
 	return name
 }
 
-// DefaultInterfaces are the names of the interfaces that default routes lead out of, first that which is taken, for IPv4 before IPv6. The
-// others are taken by what is bound to them. Every Mac has default routes of IPv6 into tunnels that have no address to be
-// answered at, and may have one into a network of virtual machines, which has no router; these are none.
+// DefaultInterfaces are the names of the interfaces that default routes lead out of: first those that are taken, that for IPv4 before
+// that for IPv6, and then those that only what is bound to them takes. Every Mac has default routes of IPv6 into tunnels that have no
+// address to be answered at, and may have one into a network of virtual machines, which has no router; these are none.
 func (n *Network) DefaultInterfaces() []string {
 	var names []string
-	for _, w := range n.Ways {
-		if w.Default && !slices.Contains(names, w.Interface) && n.leads(w) {
-			names = append(names, w.Interface)
+	for _, scoped := range []bool{false, true} {
+		for _, w := range n.Ways {
+			if w.Default && w.Scoped == scoped && !slices.Contains(names, w.Interface) && n.leads(w) {
+				names = append(names, w.Interface)
+			}
 		}
 	}
 	return names
