@@ -1,3 +1,9 @@
+for file in /etc/pf.tables/*:*; do
+	[ -f "$file" ] || continue
+	name=${file##*/}
+	anchor=$(printf %s "${name%:*}" | /usr/bin/tr : /)
+	/sbin/pfctl -q -a "$anchor" -t "${name##*:}" -T add -f "$file"
+done
 for file in /etc/pf.anchors/com.apple:*; do
 	[ -f "$file" ] || continue
 	name=${file##*/com.apple:}

@@ -25,6 +25,11 @@ type Intent struct {
 	Want   Rules  // what Text loads to
 	Gone   bool   // the anchor is to be removed
 
+	// Table is a table of the anchor, if it is that and not the rules that changes: it is to hold Addresses. Text, Want and Gone then mean
+	// nothing.
+	Table     string
+	Addresses []string
+
 	Pass, Block []pf.Flow // what must pass then, and what must not
 	Demands     bool      // Pass and Block are new, and looked at even if no rules change
 	Forced      bool      // it will be done whatever speaks against it
@@ -68,7 +73,7 @@ func (p *Planned) Judge(s *Survey, intents ...Intent) []Finding {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	others := slices.DeleteFunc(slices.Clone(p.intents), func(old Intent) bool {
-		return slices.ContainsFunc(intents, func(in Intent) bool { return in.Anchor == old.Anchor })
+		return slices.ContainsFunc(intents, func(in Intent) bool { return in.Anchor == old.Anchor && in.Table == old.Table })
 	})
 	if p.survey != s || len(others) != len(p.intents) {
 		p.intents, p.survey, p.changed, p.future = others, s, slices.ContainsFunc(others, s.changes), nil
@@ -100,6 +105,8 @@ func (s *Survey) changes(in Intent) bool {
 	switch {
 	case in.Anchor == "":
 		return !s.Enabled
+	case in.Table != "":
+		return !slices.Equal(s.Table(in.Anchor, in.Table).Addresses, canonical(in.Addresses))
 	case in.Gone:
 		return len(s.Anchor(in.Anchor).Loaded) > 0
 	}

@@ -35,7 +35,7 @@ type source struct {
 func (s *Survey) world() *world {
 	s.once.Do(func() {
 		w := &world{
-			host: &pf.Host{Interfaces: s.interfaces}, kernel: new(pf.Kernel), conf: s.Conf,
+			host: &pf.Host{Interfaces: s.interfaces, Files: s.tableFile}, kernel: new(pf.Kernel), conf: s.Conf,
 			texts: map[string]source{}, riddles: map[string][]string{},
 		}
 		s.made = w
@@ -54,6 +54,14 @@ func (s *Survey) world() *world {
 		}
 	})
 	return s.made
+}
+
+// tableFile is the text of a table's file, which is all that rules can ask for.
+func (s *Survey) tableFile(name string) ([]byte, error) {
+	if f, ok := s.kept[name]; ok {
+		return []byte(f.text), nil
+	}
+	return nil, errors.New("No such file or directory")
 }
 
 func (w *world) riddle(anchor, why string) { w.riddles[anchor] = append(w.riddles[anchor], why) }
@@ -132,7 +140,9 @@ func (w *world) with(s *Survey, intents []Intent) *world {
 		texts: maps.Clone(w.texts), riddles: maps.Clone(w.riddles),
 	}
 	for _, in := range intents {
-		if in.Anchor != "" && in.Gone {
+		if in.Table != "" {
+			next.refill(in)
+		} else if in.Anchor != "" && in.Gone {
 			next.remove(s, in.Anchor)
 		} else if in.Anchor != "" {
 			next.change(s, in)
@@ -142,6 +152,22 @@ func (w *world) with(s *Survey, intents []Intent) *world {
 		next.loadMain(s)
 	}
 	return next
+}
+
+// refill makes a table hold what is intended.
+func (w *world) refill(in Intent) {
+	var entries []pf.TableEntry
+	for _, word := range in.Addresses {
+		got, err := pf.ParseEntries(w.host, word)
+		if err != nil {
+			w.riddle(in.Anchor, fmt.Sprintf("An address for table <%s> of %s cannot be read here: %s", in.Table, title(in.Anchor), word))
+		}
+		entries = append(entries, got...)
+	}
+	w.kernel.MakeTable(in.Anchor, in.Table)
+	if _, _, _, err := w.kernel.ReplaceEntries(time.Time{}, in.Anchor, in.Table, entries); err != nil {
+		w.riddle(in.Anchor, fmt.Sprintf("Table <%s> of %s cannot be filled here: %v.", in.Table, title(in.Anchor), err))
+	}
 }
 
 // remove takes an anchor away, as Remove does.

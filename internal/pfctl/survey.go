@@ -34,7 +34,8 @@ type Survey struct {
 	// inserted at run time.
 	Lost []string
 
-	main    []string // the main ruleset as loaded: filter rules, then translation
+	kept    map[string]keptTable // the files of tables, by path
+	main    []string             // the main ruleset as loaded: filter rules, then translation
 	anchors map[string]*Anchor
 	daemons []string // the launchd plists in /Library/LaunchDaemons that speak of pfctl, as XML
 
@@ -174,7 +175,7 @@ func (s *Survey) LoadedAtBoot(name string) bool {
 }
 
 func parseSurvey(records []remote.Record) *Survey {
-	s := &Survey{anchors: map[string]*Anchor{}, NoConf: true}
+	s := &Survey{anchors: map[string]*Anchor{}, kept: map[string]keptTable{}, NoConf: true}
 	anchor := func(name string) *Anchor {
 		if s.anchors[name] == nil {
 			s.anchors[name] = &Anchor{Name: name, File: FileOf(name)}
@@ -231,6 +232,13 @@ func parseSurvey(records []remote.Record) *Survey {
 			anchor(nameOf(r.Args)).booted = asLoaded(r.Body)
 		case "link":
 			anchor(nameOf(r.Args)).Link = true
+		case "table-file":
+			fields := strings.SplitN(r.Args, " ", 3)
+			if len(fields) < 3 {
+				continue
+			}
+			mode, _ := strconv.ParseUint(fields[0], 8, 32)
+			s.kept[fields[2]] = keptTable{text: string(r.Body), mode: uint32(mode), owner: fields[1]}
 		case "table":
 			table, name, _ := strings.Cut(r.Args, " ")
 			tables := &s.tables

@@ -39,6 +39,14 @@ if [ $# -eq 0 ]; then
 	done
 fi
 
+# The files of tables, which name them: ANCHOR:TABLE.
+for path in /etc/pf.tables/*:*; do
+	if [ -f "$path" ] && [ ! -L "$path" ]; then
+		say table-file "$(/usr/bin/stat -f '%p %u:%g' "$path") $path"
+		/bin/cat "$path"
+	fi
+done
+
 anchor() {
 	say filter "$1"
 	show -a "$1" -s rules

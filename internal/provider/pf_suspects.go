@@ -28,7 +28,7 @@ func suspects(ctx context.Context, mac *remote.Host, in pfctl.Intent) string {
 	const nobody = "By the forecast nothing should have been cut. Another resource of this apply, which was tried with this one, may have done it, or something " +
 		"between here and the Mac."
 	s, err := pfctl.Look(ctx, mac)
-	if err == nil && in.Anchor != "" && !in.Gone {
+	if err == nil && in.Anchor != "" && in.Table == "" && !in.Gone {
 		in.Want, err = pfctl.Check(ctx, mac, in.Anchor, in.Text)
 	}
 	if err != nil {
