@@ -24,6 +24,12 @@
 // leave the Mac without its main ruleset. Where an anchor needs more kinds of call than before, pf.conf comes first, so that no restart
 // finds rules that are not evaluated. What fails, or is not confirmed, is undone in the other order.
 //
+// # Tables
+//
+// The addresses in a table of an anchor are a change of their own, made under the same net: the kernel first, then the file
+// /etc/pf.tables/ANCHOR:TABLE, from which the boot job brings the table back, for a reboot empties it. Rules that only declare a table
+// leave its addresses alone when they are loaded again. See [Table].
+//
 // # What else is on the Mac
 //
 // An anchor is loaded with -a, which touches nothing else. The main ruleset is loaded from /etc/pf.conf only when a

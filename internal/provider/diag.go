@@ -165,6 +165,7 @@ var outcomes = []outcome{
 		"start it, so nothing was changed."},
 	{pfctl.ErrDisk, "A file could not be written on the Mac: the disk may be full, or the file protected (`ls -lO`). All that was changed is as it was before."},
 	{pfctl.ErrLoad, "pfctl accepted this when it was checked, but could not carry it out. What was loaded before is loaded now."},
+	{pfctl.ErrTable, "pfctl could not change the table, which is as it was before."},
 	{pfctl.ErrEnable, "pf is as it was before."},
 }
 

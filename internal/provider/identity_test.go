@@ -22,6 +22,9 @@ func TestIdentity(t *testing.T) {
 		daemonAddress: {mac.daemon("tfacc.identity", sleeper), map[string]knownvalue.Check{
 			"host": knownvalue.StringExact("mini"), "label": knownvalue.StringExact("tfacc.identity"),
 		}},
+		tableAddress: {mac.table("", "10.0.0.1"), map[string]knownvalue.Check{
+			"host": knownvalue.StringExact("mini"), "anchor": knownvalue.StringExact("tfacc.web"), "name": knownvalue.StringExact("bad"),
+		}},
 		pfAddress: {mac.pf(""), map[string]knownvalue.Check{"host": knownvalue.StringExact("mini")}},
 	} {
 		t.Run(address, func(t *testing.T) {

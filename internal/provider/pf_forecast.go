@@ -96,7 +96,12 @@ func changing(what string, mac *remote.Host, at path.Path, forced types.Bool) su
 
 // removing is the subject of an anchor that is to go.
 func removing(anchor string, mac *remote.Host, forced types.Bool) subject {
-	about := changing(fmt.Sprintf("Removing pf Anchor %q", anchor), mac, path.Empty(), forced)
+	return ending(fmt.Sprintf("pf Anchor %q", anchor), mac, forced)
+}
+
+// ending is the subject of what is to go.
+func ending(what string, mac *remote.Host, forced types.Bool) subject {
+	about := changing("Removing "+what, mac, path.Empty(), forced)
 	if !about.forced {
 		about.goOn = "If another resource of this configuration has to go first, make it depend on this one (depends_on). To go on nevertheless, set " +
 			"allow_lockout = true, apply that, and then destroy." + undoes

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,9 @@ func newRun(t *testing.T, mac *testMac) *run {
 // values are a resource's attributes.
 type values map[string]any
 
+// A set is one that is no list.
+type set []string
+
 func (v values) with(more values) values {
 	all := maps.Clone(v)
 	maps.Copy(all, more)
@@ -68,14 +72,29 @@ func (v values) attributes() map[string]tftypes.Value {
 				elements = append(elements, tftypes.NewValue(tftypes.String, e))
 			}
 			all[name] = tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, elements)
+		case set:
+			var elements []tftypes.Value
+			for _, e := range value {
+				elements = append(elements, tftypes.NewValue(tftypes.String, e))
+			}
+			all[name] = tftypes.NewValue(tftypes.Set{ElementType: tftypes.String}, elements)
 		}
 	}
 	return all
 }
 
-// plan plans a resource that is as state and will be as wanted; nil is that it does not exist. It returns what was said, each as
-// "error: SUMMARY\nDETAIL" or "warning: SUMMARY\nDETAIL".
+// plan plans a resource that is as state and will be as wanted; nil is that it does not exist. It returns what was said of a forecast, each
+// as "error: SUMMARY\nDETAIL" or "warning: SUMMARY\nDETAIL".
 func (r *run) plan(of frameworkresource.ResourceWithModifyPlan, state, wanted values) []string {
+	r.t.Helper()
+	return slices.DeleteFunc(r.everything(of, state, wanted), func(said string) bool {
+		summary, _, _ := strings.Cut(said, "\n")
+		return strings.Contains(summary, "Main Ruleset") || strings.Contains(summary, "at Boot") || strings.Contains(summary, "Reboot")
+	})
+}
+
+// everything is plan with all that was said.
+func (r *run) everything(of frameworkresource.ResourceWithModifyPlan, state, wanted values) []string {
 	r.t.Helper()
 	value := func(v values) tfsdk.Plan {
 		p := withAttributes(r.t, of, v.attributes())
@@ -92,9 +111,7 @@ func (r *run) plan(of frameworkresource.ResourceWithModifyPlan, state, wanted va
 	var all []string
 	for _, d := range resp.Diagnostics {
 		kind := map[diag.Severity]string{diag.SeverityError: "error", diag.SeverityWarning: "warning"}[d.Severity()]
-		if !strings.Contains(d.Summary(), "Main Ruleset") && !strings.Contains(d.Summary(), "at Boot") && !strings.Contains(d.Summary(), "Reboot") {
-			all = append(all, kind+": "+d.Summary()+"\n"+d.Detail())
-		}
+		all = append(all, kind+": "+d.Summary()+"\n"+d.Detail())
 	}
 	return all
 }

@@ -54,6 +54,7 @@ func (p *macosProvider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		func() resource.Resource { return &pfAnchorResource{} },
 		func() resource.Resource { return &pfResource{} },
+		func() resource.Resource { return &pfTableResource{} },
 		func() resource.Resource { return newLaunchdaemon() },
 	}
 }
