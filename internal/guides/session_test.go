@@ -72,7 +72,7 @@ type session struct {
 	shows     []string      // pairs: what stands in outputs, and what guides show instead
 	fragments []fragment    // configurations that are files of nobody's
 	ending    func() string // waits for what runs in the background, and is what it printed
-	behind    bool          // the next command is to run in the background
+	behind    func() bool   // not nil: the next command is to run in the background, and the one after it when this is so
 }
 
 // fragment is a configuration in a guide.
@@ -188,8 +188,8 @@ func (s *session) run(prompt, command string) (said string, err error) {
 	}
 	cmd := exec.CommandContext(s.t.Context(), "sh", "-c", shell, "sh", command)
 	cmd.Env, cmd.Stdin = s.env, strings.NewReader("yes\n")
-	if s.behind {
-		s.behind = false
+	if ready := s.behind; ready != nil {
+		s.behind = nil
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
 		s.must(cmd.Start())
@@ -198,6 +198,7 @@ func (s *session) run(prompt, command string) (said string, err error) {
 			s.ending = nil
 			return out.String()
 		}
+		s.await("nothing comes of "+command, ready)
 		return "", nil
 	}
 	out, err := cmd.CombinedOutput()

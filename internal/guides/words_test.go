@@ -6,11 +6,24 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // words are what comments in a guide tell its test, before a block.
 var words = map[string]func(*session){
 	"another terminal": func(s *session) { s.must(os.Remove(s.path("state"))) },
+
+	// The Mac's minutes last six seconds from here on.
+	"in the background, until pf is enabled": func(s *session) {
+		mac := office()
+		mac.Second = time.Second / 10
+		s.becomes(mac)
+		s.behind = func() bool {
+			out, _, _ := s.mac.Run(s.t.Context(), "/sbin/pfctl -q -s info && /bin/cat /private/var/run/macos-fleet.watchdog.*/state")
+			return strings.Contains(out, "Enabled") && strings.Contains(out, "loaded")
+		}
+	},
+	"its end": func(*session) {},
 }
 
 // elsewhere are commands that need what a test has not, and what is done instead.
