@@ -153,7 +153,7 @@ func (s *session) do(b block) []string {
 }
 
 // prompts are where commands are typed, as the guides show it.
-var prompts = regexp.MustCompile(`^(mini)?([$#]) (.*)$`)
+var prompts = regexp.MustCompile(`^(\$|mini\$|mini#) (.*)$`)
 
 // console runs the commands of a block.
 func (s *session) console(lines []string) []string {
@@ -165,7 +165,7 @@ func (s *session) console(lines []string) []string {
 			return lines
 		}
 		out = append(out, lines[i])
-		command := m[3]
+		command := m[2]
 		for i++; i < len(lines) && strings.HasPrefix(lines[i], "> "); i++ {
 			command += "\n" + lines[i][2:]
 			out = append(out, lines[i])
@@ -174,7 +174,7 @@ func (s *session) console(lines []string) []string {
 		for i < len(lines) && !prompts.MatchString(lines[i]) {
 			i++
 		}
-		out = append(out, s.command(m[1]+m[2], command, lines[from:i])...)
+		out = append(out, s.command(m[1], command, lines[from:i])...)
 	}
 	return out
 }

@@ -24,7 +24,48 @@ var words = map[string]func(*session){
 		}
 	},
 	"its end": func(*session) {},
+
+	"somebody has set up the Mac": func(s *session) {
+		s.becomes(office())
+		if _, stderr, exit := s.mac.Run(s.t.Context(), byHand); exit != 0 {
+			s.errorf("the Mac cannot be set up: %s", stderr)
+		}
+	},
 }
+
+// byHand sets up a Mac as a person would who follows instructions from the Internet.
+const byHand = `cat >/etc/pf.anchors/tailscale-only <<'E'
+# only Tailscale
+pass out on en0 all keep state
+block drop in on en0 proto tcp from any to any
+block drop in on en0 proto udp from any to any
+E
+cat >>/etc/pf.conf <<'E'
+
+anchor "tailscale-only"
+load anchor "tailscale-only" from "/etc/pf.anchors/tailscale-only"
+E
+cat >/Library/LaunchDaemons/com.pf.tailscale-only.plist <<'E'
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+	<key>Label</key>
+	<string>com.pf.tailscale-only</string>
+	<key>ProgramArguments</key>
+	<array>
+		<string>/sbin/pfctl</string>
+		<string>-e</string>
+		<string>-f</string>
+		<string>/etc/pf.conf</string>
+	</array>
+	<key>RunAtLoad</key>
+	<true/>
+</dict>
+</plist>
+E
+launchctl bootstrap system /Library/LaunchDaemons/com.pf.tailscale-only.plist
+until pfctl -q -s info | grep -q Enabled; do sleep 0.1; done`
 
 // elsewhere are commands that need what a test has not, and what is done instead.
 var elsewhere = map[string]func(*session) (string, error){
