@@ -91,6 +91,15 @@ func (j *Job) Foreign() bool {
 	})
 }
 
+// Enabled reports whether launchd may load the job again, everywhere. For a job that is not wanted so it is whether launchd may anywhere, and
+// without any session, where nothing can be told, what is wanted.
+func (j *Job) Enabled(wanted bool) bool {
+	if j.Domain == "" {
+		return wanted
+	}
+	return slices.ContainsFunc(j.sessions(), func(s Session) bool { return s.Disabled == wanted }) != wanted
+}
+
 // LoadedFor are the users in whose sessions the job is loaded.
 func (j *Job) LoadedFor() []string {
 	var users []string

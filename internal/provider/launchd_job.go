@@ -144,12 +144,19 @@ func (m jobModel) observe(j *launchctl.Job) {
 	m.secrets = nil
 	before, _, _ := m.desired()
 	drift := j.Drift()
-	if set := m.attrs["enabled"]; !m.enabled() || set.IsNull() && j.Disabled {
+	wanted := m.enabled()
+	if m.attrs["enabled"].IsNull() { // after an import
+		wanted = j.Enabled(true)
+	}
+	if !wanted {
 		drift = j.DriftDisabled()
 	}
 	j, about := m.visible(j)
 	m.attrs["file"] = types.StringValue(j.File)
-	m.attrs["enabled"] = types.BoolValue(!j.Disabled)
+	m.attrs["enabled"] = types.BoolValue(j.Enabled(wanted))
+	if _, ok := m.attrs["loaded_for"]; ok {
+		m.attrs["loaded_for"] = stringList(j.LoadedFor())
+	}
 	m.attrs["drift"] = stringList(append(drift, about...))
 	if j.Exists && j.Plist != nil && launchctl.Same(j.Plist, before) {
 		return

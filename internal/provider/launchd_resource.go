@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,6 +41,7 @@ type jobResource struct {
 type jobKind struct {
 	typeName string // macos_launchdaemon
 	about    string // the resource's description
+	agents   bool   // its jobs are agents, of all users or of one
 }
 
 func (r *jobResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
@@ -85,6 +87,9 @@ func (r *jobResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 	}
 	maps.Copy(attributes, attributesOf(launchdKeys))
 	maps.Copy(attributes, secretAttributes())
+	if r.kind.agents {
+		maps.Copy(attributes, agentAttributes())
+	}
 	resp.Schema = schema.Schema{
 		MarkdownDescription: r.kind.about,
 		Attributes:          attributes,
@@ -93,6 +98,9 @@ func (r *jobResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 
 func (r *jobResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identityOf("label", "Label of the job.")
+	if r.kind.agents {
+		resp.IdentitySchema.Attributes["user"] = userIdentity
+	}
 }
 
 // ValidateConfig checks what can be checked without a Mac: that there is a program, and that launchd would take what it is given.
@@ -102,6 +110,9 @@ func (r *jobResource) ValidateConfig(ctx context.Context, req resource.ValidateC
 		return
 	}
 	validateSecrets(config, &resp.Diagnostics)
+	if r.kind.agents {
+		validateAgent(config, &resp.Diagnostics)
+	}
 	if !config.text("plist").IsNull() {
 		validateWhole(config, &resp.Diagnostics)
 		return
@@ -131,20 +142,29 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	if !plan.known() {
 		return
 	}
-	label := plan.label()
-	plan.attrs["file"], plan.attrs["drift"] = types.StringValue(launchctl.Place{}.FileOf(label)), stringList(nil)
-	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan.object())...)
-
+	label, at := plan.label(), r.place(plan)
+	plan.attrs["drift"] = stringList(nil)
 	creates := req.State.Raw.IsNull()
 	if !creates {
 		state := readJob(ctx, req.State, &resp.Diagnostics)
-		creates = !state.text("label").Equal(plan.text("label")) || !state.text("host").Equal(plan.text("host"))
+		creates = !state.text("label").Equal(plan.text("label")) || !state.text("host").Equal(plan.text("host")) || r.place(state) != at
 		if creates {
 			warnUnconfirmed(&resp.Diagnostics, state)
 		}
+		plan.attrs["file"] = state.attrs["file"]
 	}
+	if creates {
+		plan.attrs["file"] = types.StringUnknown()
+		if file := at.FileOf(label); file != "" {
+			plan.attrs["file"] = types.StringValue(file)
+		}
+	}
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan.object())...)
 	if !resp.Plan.Raw.Equal(req.State.Raw) {
 		warnUnconfirmed(&resp.Diagnostics, plan)
+		if r.kind.agents {
+			resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("loaded_for"), types.ListUnknown(types.StringType))...)
+		}
 	}
 	mac := r.mac(plan.text("host"), &resp.Diagnostics)
 	want, _, err := plan.desired()
@@ -152,7 +172,7 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	if mac == nil || !creates || err != nil {
 		return
 	}
-	s, err := launchctl.Look(ctx, mac, launchctl.Place{})
+	s, err := launchctl.Look(ctx, mac, at)
 	if err != nil {
 		r.unread(ctx, &resp.Diagnostics, fmt.Sprintf("Unable to Plan launchd Job %q", label), err, req.State)
 		return
@@ -162,11 +182,21 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		resp.Diagnostics.AddAttributeError(path.Root("label"), fmt.Sprintf("launchd Job %q Belongs to an App", label),
 			fmt.Sprintf("On %s, an app has registered it with macOS, which puts it back by itself. Change it in that app, or in "+
 				"System Settings > General > Login Items.", mac.Name()))
-	case !j.Gone() && !j.Adoptable(want):
+	case !j.Gone() && !j.Adoptable(want) && !(r.kind.agents && mayMove(j)):
 		resp.Diagnostics.AddAttributeError(path.Root("label"), fmt.Sprintf("launchd Job %q Exists", label),
 			fmt.Sprintf("On %s there is such a job, and it is not what this configuration wants. It is not taken over silently.\n\n%s\n\n"+
-				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s/%s'", mac.Name(), foundJob(j), mac.Name(), label))
+				"To manage it from here, import it:\n\n    terraform import ADDRESS '%s/%s'", mac.Name(), foundJob(j), mac.Name(), r.name(plan)))
 	}
+}
+
+// place is where a job's file is.
+func (r *jobResource) place(m jobModel) launchctl.Place {
+	return launchctl.Place{Agents: r.kind.agents, User: m.text("user").ValueString()}
+}
+
+// name is a job in an import ID.
+func (r *jobResource) name(m jobModel) string {
+	return strings.TrimPrefix(m.text("user").ValueString()+"/"+m.label(), "/")
 }
 
 // warnUnconfirmed warns of a change to a job, if it is known to carry connections and yet nothing is to undo it.
@@ -193,13 +223,17 @@ func (r *jobResource) Read(ctx context.Context, req resource.ReadRequest, resp *
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(setIdentity(ctx, resp.Identity, state.text("host"), "label", state.text("label"))...)
+	resp.Diagnostics.Append(r.identify(ctx, resp.Identity, state)...)
 	mac := r.mac(state.text("host"), &resp.Diagnostics)
 	if mac == nil {
 		resp.Deferred = r.deferral(state.text("host"), req.ClientCapabilities.DeferralAllowed)
 		return
 	}
-	s, err := launchctl.Look(ctx, mac, launchctl.Place{})
+	s, err := launchctl.Look(ctx, mac, r.place(state))
+	if errors.Is(err, launchctl.ErrNobody) {
+		resp.State.RemoveResource(ctx)
+		return
+	}
 	if err != nil {
 		r.unread(ctx, &resp.Diagnostics, fmt.Sprintf("Unable to Read launchd Job %q", state.label()), err, req.State)
 		return
@@ -240,7 +274,7 @@ func (r *jobResource) apply(ctx context.Context, plan jobModel, in launchctl.Int
 		diags.AddError(summary, err.Error())
 		return false
 	}
-	in.Label, in.File, in.Disabled = label, text, !plan.enabled()
+	in.Place, in.Label, in.File, in.Disabled = r.place(plan), label, text, !plan.enabled()
 	s, err := launchctl.Install(ctx, mac, in)
 	if err != nil {
 		explainJob(diags, path.Root("label"), summary, err, mac.Name(), label, s)
@@ -254,6 +288,9 @@ func (r *jobResource) apply(ctx context.Context, plan jobModel, in launchctl.Int
 		plan.attrs["drift"], plan.attrs["enabled"] = stringList(nil), enabled
 		diags.AddWarning(fmt.Sprintf("launchd Job %q Is Not as Planned", label), fmt.Sprintf("It was installed on %s, but:\n\n%s\n\n"+
 			"The next plan shows the difference.", mac.Name(), indent(strings.Join(stringsOf(drift), "\n"))))
+	}
+	if r.kind.agents && j.Domain == "" {
+		tellAway(diags, plan, mac.Name())
 	}
 	if trouble, log := j.Trouble(); trouble != "" {
 		detail := fmt.Sprintf("On %s, %s.", mac.Name(), trouble)
@@ -274,17 +311,28 @@ func (r *jobResource) Delete(ctx context.Context, req resource.DeleteRequest, re
 	if mac == nil {
 		return
 	}
-	in := launchctl.Intent{Label: state.label(), Seen: state.seen(), Confirm: state.confirms()}
-	if s, err := launchctl.Remove(ctx, mac, in); err != nil {
+	in := launchctl.Intent{Place: r.place(state), Label: state.label(), Seen: state.seen(), Confirm: state.confirms()}
+	if s, err := launchctl.Remove(ctx, mac, in); err != nil && !errors.Is(err, launchctl.ErrNobody) {
 		explainJob(&resp.Diagnostics, path.Root("label"), fmt.Sprintf("Unable to Remove launchd Job %q", state.label()), err, mac.Name(), state.label(), s)
 	}
 }
 
 func (r *jobResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	importOnMac(ctx, "label", req, resp)
+	if r.kind.agents && !resp.Diagnostics.HasError() {
+		importUser(ctx, req, resp)
+	}
 }
 
 func (r *jobResource) keep(ctx context.Context, d jobModel, state *tfsdk.State, identity *tfsdk.ResourceIdentity, diags *diag.Diagnostics) {
 	diags.Append(state.Set(ctx, d.object())...)
-	diags.Append(setIdentity(ctx, identity, d.text("host"), "label", d.text("label"))...)
+	diags.Append(r.identify(ctx, identity, d)...)
+}
+
+func (r *jobResource) identify(ctx context.Context, identity *tfsdk.ResourceIdentity, m jobModel) diag.Diagnostics {
+	diags := setIdentity(ctx, identity, m.text("host"), "label", m.text("label"))
+	if identity != nil && r.kind.agents {
+		diags.Append(identity.SetAttribute(ctx, path.Root("user"), m.text("user"))...)
+	}
+	return diags
 }

@@ -56,6 +56,7 @@ func (p *macosProvider) Resources(context.Context) []func() resource.Resource {
 		func() resource.Resource { return &pfResource{} },
 		func() resource.Resource { return &pfTableResource{} },
 		func() resource.Resource { return newLaunchdaemon() },
+		func() resource.Resource { return newLaunchagent() },
 	}
 }
 
