@@ -54,6 +54,13 @@ var layers = []layer{
 	{"internal/guides", "the guides, held to what they say: tests only", nil},
 	{"cmd/mac", "a simulated Mac to log in to", []string{"internal/macsim", "golang.org/x/crypto"}},
 	{"cmd/demo", "simulated Macs and the real CLI: it meets the provider as a user does", []string{"internal/macsim", "golang.org/x/crypto"}},
+	{"cmd/bench", "simulated Macs behind OpenSSH and the real CLI: it meets the provider as a user does", []string{
+		"internal/macsim", "golang.org/x/crypto",
+	}},
+	{"cmd/bench/idle", "the provider without Macs, to compare with", []string{
+		"internal/provider", "github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go",
+	}},
+	{"cmd/bench/relay", "what sshd runs for a login: it leads to a simulated Mac", []string{"golang.org/x/crypto"}},
 	{"tools/picture", "what a terminal shows, as a picture", nil},
 	{"tools/schema", "the schema for the documentation", []string{
 		"internal/provider", "github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go",
