@@ -2,11 +2,8 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"log"
-
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/provider"
 )
@@ -17,11 +14,7 @@ var version = "dev"
 func main() {
 	debug := flag.Bool("debug", false, "keep running and print how a debugger's CLI reaches this process")
 	flag.Parse()
-	err := providerserver.Serve(context.Background(), provider.New(version), providerserver.ServeOpts{
-		Address: provider.RegistryAddress,
-		Debug:   *debug,
-	})
-	if err != nil {
+	if err := provider.Serve(provider.NewServer(version), *debug); err != nil {
 		log.Fatal(err)
 	}
 }

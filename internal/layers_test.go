@@ -26,9 +26,7 @@ type layer struct {
 
 // layers are all packages that there are. Each row is also a rule of depguard in .golangci.yml, which editors show sooner.
 var layers = []layer{
-	{".", "the program, which serves the provider and does nothing else", []string{
-		"internal/provider", "github.com/hashicorp/terraform-plugin-framework",
-	}},
+	{".", "the program, which serves the provider and does nothing else", []string{"internal/provider"}},
 	{"internal/provider", "what users see: the one package that speaks to Terraform, and that says anything to people", []string{
 		"internal/pfctl", "internal/launchctl", "internal/probe", "internal/sysfacts", "internal/watchdog", "internal/remote", "internal/pf", "internal/plist",
 		"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-framework-validators",
@@ -58,7 +56,7 @@ var layers = []layer{
 		"internal/macsim", "golang.org/x/crypto",
 	}},
 	{"cmd/bench/idle", "the provider without Macs, to compare with", []string{
-		"internal/provider", "github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go",
+		"internal/provider", "github.com/hashicorp/terraform-plugin-go",
 	}},
 	{"cmd/bench/relay", "what sshd runs for a login: it leads to a simulated Mac", []string{"golang.org/x/crypto"}},
 	{"tools/picture", "what a terminal shows, as a picture", nil},

@@ -6,16 +6,14 @@ import (
 	"context"
 	"log"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/provider"
 )
 
 func main() {
-	whole := providerserver.NewProtocol6(provider.New("idle")())
-	if err := tf6server.Serve(provider.RegistryAddress, func() tfprotov6.ProviderServer { return idle{whole()} }); err != nil {
+	whole := provider.NewServer("idle")
+	if err := provider.Serve(func() tfprotov6.ProviderServer { return idle{whole()} }, false); err != nil {
 		log.Fatal(err)
 	}
 }
