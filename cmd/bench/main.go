@@ -238,7 +238,7 @@ func (t *table) plan(ctx context.Context, real, idle *cli, f *fleet, resources i
 	connections, logins := each(func(c count) int { return c.connections }), each(func(c count) int { return c.logins })
 	t.row("&nbsp; connections, logins for each Mac", fmt.Sprintf("%.2f, %.2f", connections, logins), "1, 1", connections == 1 && logins == 1)
 	execs, scripts := each(func(c count) int { return c.execs }), each(func(c count) int { return c.scripts })
-	t.row("&nbsp; commands over SSH for each Mac, scripts that they ran", fmt.Sprintf("%.2f, %.2f", execs, scripts), "3", execs+scripts <= 3)
+	t.row("&nbsp; commands over SSH for each Mac, and scripts that its shell was sent", fmt.Sprintf("%.2f, %.2f", execs, scripts), "1, 3", execs == 1 && scripts <= 3)
 	trips := each(func(c count) int { return c.roundTrips })
 	t.row("&nbsp; round trips for each Mac, the login among them", fmt.Sprintf("%.1f", trips), "", true)
 	if real.peak > 0 {
