@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -167,6 +168,7 @@ type inventory struct {
 
 	planned map[string]*pfctl.Planned // what the plans of this run have in mind, for each Mac
 	keeps   map[string]bool           // the Macs whose resources stay as they are in the state when they cannot be reached
+	away    sync.Map                  // the names of those of which resources could not be read for that reason
 }
 
 // newInventory makes the Macs of the provider block. It dials none.

@@ -174,7 +174,7 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	}
 	s, err := launchctl.Look(ctx, mac, at)
 	if err != nil {
-		r.unread(ctx, &resp.Diagnostics, fmt.Sprintf("Unable to Plan launchd Job %q", label), err, req.State)
+		r.unplanned(&resp.Diagnostics, fmt.Sprintf("Unable to Plan launchd Job %q", label), err, true)
 		return
 	}
 	switch j := s.Job(label); {

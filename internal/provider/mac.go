@@ -47,30 +47,56 @@ func (m *onMac) mac(host types.String, diags *diag.Diagnostics) *remote.Host {
 	return h
 }
 
-// unread says why something could not be looked at. The caller then leaves the resource as it is in the state, which for one that is to be
-// created is null. That a Mac cannot be reached is said once for all of its resources: the others need no error, since the run fails by
-// that one, or is to go on (on_unreachable).
+// unread says why a resource could not be read, which its caller leaves as the state has it. That a Mac cannot be reached is said once for
+// all of its resources: the others need no error, since the run fails by that one, or is to go on (on_unreachable).
 func (m *onMac) unread(ctx context.Context, diags *diag.Diagnostics, summary string, err error, state tfsdk.State) {
 	failure := unreached(err)
 	if failure == nil {
 		explain(diags, path.Root("host"), summary, err)
 		return
 	}
+	m.inventory.away.Store(failure.Host, true)
 	// What is being imported has no last known state; every other resource has a list of its drift.
 	var drift types.List
-	imported := !state.Raw.IsNull() && !state.GetAttribute(ctx, path.Root("drift"), &drift).HasError() && drift.IsNull()
-	keeps := m.inventory.keeps[failure.Host] && failure.Stage != remote.StageConfig && !imported
-	if saidBefore(failure, keeps) {
+	if state.GetAttribute(ctx, path.Root("drift"), &drift); m.keeps(failure) && !drift.IsNull() {
+		warnAway(diags, failure)
+	} else if !saidBefore(failure, false) {
+		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), because(failure)+
+			"\n\nThis is said once for all resources of this Mac. With on_unreachable = \"keep\", plans for the other Macs go on without it.")
+	}
+}
+
+// unplanned says why what is planned for a resource could not be checked. Open means that the plan promises nothing which only the Mac knows.
+//
+// Terraform plans each change once more in the apply, where nothing is read, and takes it for a bug if something is unknown then that was not
+// before. So a Mac that was not found away by reading is an error there, unless that cannot happen.
+func (m *onMac) unplanned(diags *diag.Diagnostics, summary string, err error, open bool) {
+	failure := unreached(err)
+	if failure != nil {
+		if _, unread := m.inventory.away.Load(failure.Host); unread {
+			return // it was said
+		}
+		if open && m.keeps(failure) {
+			warnAway(diags, failure)
+			return
+		}
+	}
+	explain(diags, path.Root("host"), summary, err)
+}
+
+// keeps reports whether plans go on although a Mac cannot be reached. What is wrong in ssh's configuration here is no reason for that.
+func (m *onMac) keeps(failure *remote.DialError) bool {
+	return m.inventory.keeps[failure.Host] && failure.Stage != remote.StageConfig
+}
+
+// warnAway tells of a Mac whose resources stay as they are in the state.
+func warnAway(diags *diag.Diagnostics, failure *remote.DialError) {
+	if saidBefore(failure, true) {
 		return
 	}
-	if keeps {
-		diags.AddAttributeWarning(path.Root("host"), fmt.Sprintf("%s Cannot Be Reached, and Its Resources Are Not Read", failure.Host),
-			fmt.Sprintf("They are shown as they were last read, and what is planned for %s was not checked there. Applying a change there fails as long as it "+
-				"is away; all other Macs are planned and applied (on_unreachable = \"keep\").\n\n%s", failure.Host, because(err)))
-		return
-	}
-	diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), because(err)+
-		"\n\nThis is said once for all resources of this Mac. With on_unreachable = \"keep\", plans for the other Macs go on without it.")
+	diags.AddAttributeWarning(path.Root("host"), fmt.Sprintf("%s Cannot Be Reached, and Its Resources Are Not Read", failure.Host),
+		fmt.Sprintf("They are shown as they were last read, and what is planned for %s was not checked there. Applying a change there fails as long as it "+
+			"is away; all other Macs are planned and applied (on_unreachable = \"keep\").\n\n%s", failure.Host, because(failure)))
 }
 
 // deferral is what is answered about a resource whose Mac is not known yet, where the CLI takes such an answer; otherwise nil, and what

@@ -43,6 +43,9 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	if !state.Host.IsNull() && !plan.Host.IsUnknown() && !plan.Host.Equal(state.Host) {
 		r.planRemoval(ctx, req.State, &resp.Diagnostics) // from the other Mac
 	}
+	if !creates {
+		plan.PFEnabled = state.PFEnabled // as it was read; that macos_pf may change it in the same apply is seen by the next
+	}
 	mac := r.mac(plan.Host, &resp.Diagnostics)
 	resp.Deferred = r.deferral(plan.Host, req.ClientCapabilities.DeferralAllowed)
 	if mac == nil || plan.Rules.IsUnknown() {
@@ -51,10 +54,11 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	summary := fmt.Sprintf("Unable to Plan pf Anchor %q", name)
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		r.unread(ctx, &resp.Diagnostics, summary, err, req.State)
 		if !creates && plan.Rules.Equal(state.Rules) {
-			plan.LoadedRules, plan.PFEnabled = state.LoadedRules, state.PFEnabled
+			plan.LoadedRules = state.LoadedRules
 		}
+		repairs := len(state.LoadedRules.Elements()) == 0 || len(state.Drift.Elements()) > 0
+		r.unplanned(&resp.Diagnostics, summary, err, creates || plan.Rules.Equal(state.Rules) && !repairs)
 		return
 	}
 	if conf := confTrouble(s, mac.Name()); conf != nil {
@@ -71,7 +75,7 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	want := a.Expected
 	if !a.Exists || a.Text != pfctl.Terminated(plan.Rules.ValueString()) {
 		if want, err = pfctl.Check(ctx, mac, name, plan.Rules.ValueString()); err != nil {
-			r.unread(ctx, &resp.Diagnostics, summary, err, req.State)
+			r.unplanned(&resp.Diagnostics, summary, err, creates)
 			return
 		}
 	}
@@ -91,13 +95,11 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	}
 
 	switch change := s.Plan(name, want); {
+	case creates && r.inventory.keeps[mac.Name()]: // stays open, see unplanned
 	case !change.Kernel:
 		plan.LoadedRules = stringList(a.Loaded)
 	case want.Exact:
 		plan.LoadedRules = stringList(want.Lines)
-	}
-	if !creates {
-		plan.PFEnabled = state.PFEnabled // as it was read; that macos_pf may change it in the same apply is seen by the next
 	}
 	warn(&resp.Diagnostics, s, mac.Name(), name, want, creates)
 	intents := []pfctl.Intent{{

@@ -145,7 +145,7 @@ func (r *pfResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 	}
 	found, err := lookAtPF(ctx, mac)
 	if err != nil {
-		r.unread(ctx, &resp.Diagnostics, "Unable to Plan pf", err, req.State)
+		r.unplanned(&resp.Diagnostics, "Unable to Plan pf", err, true)
 		return
 	}
 	foretell(&resp.Diagnostics, changing("Enabling pf", mac, path.Root("host"), plan.AllowLockout),

@@ -1,0 +1,177 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+)
+
+// fleetBlock is the configuration that reaches simulated Macs, by their names, with more settings for all of them.
+func fleetBlock(sims map[string]*macsim.Mac, settings string) string {
+	var b strings.Builder
+	for name, sim := range sims {
+		address, port, _ := strings.Cut(sim.Addr(), ":")
+		fmt.Fprintf(&b, "    %s = { address = %q, port = %s, user = \"admin\", host_key = %q, private_key = %q }\n", name, address, port,
+			strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))), sim.ClientKey())
+	}
+	return "provider \"macos\" {\n  ssh_config_file = \"none\"\n  confirm_timeout = \"10m\"\n" + settings + "\n  hosts = {\n" + b.String() + "  }\n}\n"
+}
+
+// A Mac that is away is told once in full. What is read after that says nothing, and what is changed a line; a warning is no error.
+func TestAway_told(t *testing.T) {
+	t.Parallel()
+	var schema frameworkresource.SchemaResponse
+	(&pfResource{}).Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
+	state := func(drift any) tfsdk.State {
+		s := tfsdk.State{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), nil)}
+		if diags := s.SetAttribute(t.Context(), path.Root("drift"), drift); diags.HasError() {
+			t.Fatal(diags)
+		}
+		return s
+	}
+	read, importing := state(stringList(nil)), state(types.ListNull(types.StringType))
+	for name, test := range map[string]struct {
+		keeps bool
+		stage remote.Stage
+		do    func(*onMac, *diag.Diagnostics, error)
+		want  []string // the beginning of each one's summary; of equal ones there is one
+	}{
+		"read": {false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) },
+			[]string{"Error: Unable to Reach mini"}},
+		"read-and-planned": {false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
+			m.unread(t.Context(), d, "Unable to Read", err, read)
+			m.unplanned(d, "Unable to Plan", err, false)
+		}, []string{"Error: Unable to Reach mini"}},
+		"planned":   {false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) { m.unplanned(d, "Unable to Plan", err, true) }, []string{"Error: Unable to Plan", "Error: Unable to Plan"}},
+		"keep-read": {true, remote.StageAuth, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) }, []string{"Warning: mini Cannot Be Reached"}},
+		"keep-import": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
+			m.unread(t.Context(), d, "Unable to Read", err, importing)
+		}, []string{"Error: Unable to Reach mini"}},
+		"keep-config":  {true, remote.StageConfig, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) }, []string{"Error: Unable to Reach mini"}},
+		"keep-planned": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) { m.unplanned(d, "Unable to Plan", err, true) }, []string{"Warning: mini Cannot Be Reached"}},
+		"keep-apply": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
+			m.unplanned(d, "Unable to Plan", err, false)
+			m.unplanned(d, "Unable to Plan", err, true)
+		}, []string{"Error: Unable to Plan", "Warning: mini Cannot Be Reached", "Error: Unable to Plan"}},
+		"warned-then-changed": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
+			m.unread(t.Context(), d, "Unable to Read", err, read)
+			explain(d, path.Root("host"), "Unable to Load", err)
+		}, []string{"Warning: mini Cannot Be Reached", "Error: Unable to Load", "Error: Unable to Load"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &onMac{&inventory{keeps: map[string]bool{"mini": test.keeps}}}
+			err := fmt.Errorf("pfctl: %w", &remote.DialError{Host: "mini", Stage: test.stage, Err: errors.New("refused")})
+			var diags diag.Diagnostics
+			for range 3 {
+				test.do(m, &diags, err)
+			}
+			var got []string
+			full := 0
+			for _, d := range diags {
+				got = append(got, d.Severity().String()+": "+d.Summary())
+				if d.Severity() == diag.SeverityError && strings.Contains(d.Detail(), "It failed at:") {
+					full++
+				}
+			}
+			if !slices.EqualFunc(got, test.want, strings.HasPrefix) || full != 1 && diags.HasError() {
+				t.Errorf("got %q, %d of them in full", got, full)
+			}
+		})
+	}
+}
+
+// onBoth is what two Macs have: three anchors each, pf, and a job. The rules are those of the anchors of the one and of the other.
+func onBoth(here, there string) string {
+	return fmt.Sprintf(`
+resource "macos_pf_anchor" "here" {
+  count = 3
+  host  = "here"
+  name  = "tfacc.away${count.index}"
+  rules = %q
+}
+resource "macos_pf_anchor" "there" {
+  count = 3
+  host  = "there"
+  name  = "tfacc.away${count.index}"
+  rules = %q
+}
+resource "macos_pf" "both" {
+  count      = 2
+  host       = ["here", "there"][count.index]
+  depends_on = [macos_pf_anchor.here, macos_pf_anchor.there]
+}
+resource "macos_launchdaemon" "both" {
+  count             = 2
+  host              = ["here", "there"][count.index]
+  label             = "tfacc.away"
+  program_arguments = ["/bin/sleep", "60"]
+}
+`, here, there)
+}
+
+// A Mac that is away ends a plan with one error, however many resources it has; with on_unreachable = "keep" the other Macs are planned and
+// applied, and what would change on it is an error of its own.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	here, there := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond}), macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	before := here.String() + there.String()
+	sims := map[string]*macsim.Mac{"here": here, "there": there}
+	fail, keep := fleetBlock(sims, `connect_timeout = "3s"`), fleetBlock(sims, "connect_timeout = \"3s\"\n  on_unreachable = \"keep\"")
+	away := func(yes bool) func() {
+		return func() {
+			there.RefuseConnections(yes)
+			there.CutConnections()
+		}
+	}
+	const one, two, three = "pass in all\n", "pass out all\n", "pass in proto tcp all\n"
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{
+			{Config: fail + onBoth(one, one)},
+			{PreConfig: away(true), Config: fail + onBoth(one, one), ExpectError: wrapped(`(?s)Unable to Reach there.*refused.*on_unreachable`)},
+			{Config: keep + onBoth(one, one), PlanOnly: true},
+			{Config: keep + onBoth(two, one)},
+			{
+				PreConfig: func() {
+					if got, _, _ := here.Run(t.Context(), "/sbin/pfctl -a tfacc.away0 -sr"); !strings.Contains(got, "pass out all") {
+						t.Errorf("the other Mac was not changed: %q", got)
+					}
+				},
+				Config: keep + onBoth(three, two), ExpectError: wrapped(`(?s)Unable to Plan pf Anchor.*there cannot be reached`),
+			},
+			{
+				PreConfig: func() {
+					if got, _, _ := here.Run(t.Context(), "/sbin/pfctl -a tfacc.away0 -sr"); !strings.Contains(got, "pass in proto tcp all") {
+						t.Errorf("the other Mac was not changed: %q", got)
+					}
+				},
+				Config: keep + onBoth(three, one), PlanOnly: true,
+			},
+			{
+				Config: keep + onBoth(three, one), ResourceName: "macos_pf_anchor.there[0]", ImportState: true, ImportStateId: "there/tfacc.away0",
+				ExpectError: wrapped(`Unable to Reach there`),
+			},
+			{PreConfig: away(false), Config: keep + onBoth(three, two)},
+			{Config: keep + onBoth(three, two), PlanOnly: true},
+		},
+	})
+	if after := here.String() + there.String(); after != before {
+		t.Errorf("the Macs are not as before:\n%s", diff(before, after))
+	}
+}
