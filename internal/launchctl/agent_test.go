@@ -317,3 +317,21 @@ func TestAgentOfAnotherSession(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// A link that leads nowhere is in the way of a file, and replaced by one.
+func TestDanglingLink(t *testing.T) {
+	for name, link := range map[string]string{"nowhere": "ln -s /nowhere " + file, "itself": "ln -s " + file + " " + file} {
+		t.Run(name, func(t *testing.T) {
+			mac, h := start(t, macsim.Mac{})
+			byHand(t, mac, link)
+			found := look(t, h)
+			if !found.Exists || found.Plist != nil {
+				t.Fatalf("found %+v", found)
+			}
+			if _, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, job())}); !errors.Is(err, launchctl.ErrChanged) {
+				t.Errorf("taken over silently: %v", err)
+			}
+			install(t, h, job(), found.Seen())
+		})
+	}
+}

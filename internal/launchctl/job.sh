@@ -123,8 +123,15 @@ launch() {
 }
 # stays is whether what launchd has now can be loaded again: its file is there, or is put back first.
 stays() { [ -z "$from" ] || if [ "$from" = "$file" ]; then [ -f old ]; else [ -f "$from" ]; fi; }
+# unchanged: a link that leads nowhere is read as an empty file.
 unchanged() {
-	if [ -f old ]; then same old "$file"; else [ ! -e "$file" ]; fi || exit 20
+	if [ -L "$file" ] && [ ! -e "$file" ]; then
+		[ -f old ] && [ ! -s old ]
+	elif [ -f old ]; then
+		same old "$file"
+	else
+		[ ! -e "$file" ]
+	fi || exit 20
 	[ -z "$domain" ] || [ "$(print | /usr/bin/sed -n 's/^	path = //p' | /usr/bin/head -n 1)" = "$from" ] || exit 20
 }
 # folder makes the folder of the file, which a user's Library often lacks.

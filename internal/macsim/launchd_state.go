@@ -41,6 +41,7 @@ type Launchd struct {
 	Stuck  bool     // kickstart of a job whose program could not be started never returns
 	Unable bool     // no program can be started: the job is loaded, and in the penalty box
 	Late   bool     // no job is started when it is loaded, although its property list says so; kickstart starts it
+	Early  bool     // at boot, what is in /Library/LaunchDaemons is loaded before what macOS brings along: nothing orders the two
 	Denied []string // labels that are not loaded at boot because the background items in System Settings do not allow them
 	Extra  string   // what print adds at the end of a job, as it is: fields that nobody knows
 }
@@ -86,7 +87,11 @@ func (l *launchdState) boot(m *Mac) {
 	l.mac, l.jobs, l.disabled, l.screen = m, map[string]*job{}, map[string]map[string]bool{}, nil
 	l.mu.Unlock()
 	m.setConsole(0)
-	l.loadAll("system", "/System/Library/LaunchDaemons", daemonsDir)
+	dirs := []string{"/System/Library/LaunchDaemons", daemonsDir}
+	if l.ways.Early {
+		slices.Reverse(dirs)
+	}
+	l.loadAll("system", dirs...)
 }
 
 // loadAll loads what is in the folders of a domain, as at a start of the Mac or a login.
