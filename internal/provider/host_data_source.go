@@ -41,7 +41,7 @@ type hostSourceModel struct {
 	FileVault         types.Bool       `tfsdk:"filevault"`
 	SIP               types.Bool       `tfsdk:"sip"`
 	SleepDisabled     types.Bool       `tfsdk:"sleep_disabled"`
-	Power             powerModel       `tfsdk:"power"`
+	Power             *powerModel      `tfsdk:"power"`
 	SleepWarnings     []types.String   `tfsdk:"sleep_warnings"`
 }
 
@@ -159,14 +159,14 @@ func (d *hostDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, r
 			"sleep_disabled": boolean("Whether all sleep is disabled (`pmset disablesleep 1`), whatever `power` says."),
 			"power": schema.SingleNestedAttribute{
 				Computed:            true,
-				MarkdownDescription: "The power settings that decide whether the Mac can be reached, by pmset's names (`pmset -g custom`).",
+				MarkdownDescription: "The power settings that decide whether the Mac can be reached, by pmset's names (`pmset -g custom`). Null: it does not tell.",
 				Attributes: map[string]schema.Attribute{
 					"ac":      source("With a power adapter."),
 					"battery": source("On its battery."),
 					"ups":     source("On a battery that is between it and the socket."),
 				},
 			},
-			"sleep_warnings": texts("Which of these settings can make the Mac vanish from the network, in sentences. Empty: none that is known."),
+			"sleep_warnings": texts("Which of these settings can make the Mac vanish from the network, in sentences. Empty: none. Null: not known."),
 		},
 	}
 }
@@ -198,13 +198,14 @@ func (m *hostSourceModel) observe(host *sysfacts.Host) {
 	m.ComputerName, m.LocalHostName, m.HostName = textOrNull(host.ComputerName), textOrNull(host.LocalHostName), textOrNull(host.HostName)
 	m.User = textOrNull(host.User)
 	m.FileVault, m.SIP = types.BoolPointerValue(host.FileVault), types.BoolPointerValue(host.SIP)
-	m.Power = powerModel{
+	if len(host.Power) == 0 {
+		return
+	}
+	m.Power = &powerModel{
 		AC: powerSourceOf(host.Power["AC Power"]), Battery: powerSourceOf(host.Power["Battery Power"]), UPS: powerSourceOf(host.Power["UPS Power"]),
 	}
-	if len(host.Power) > 0 {
-		// Without it nothing is said of it.
-		m.SleepDisabled = types.BoolValue(host.Power["System-wide power settings"]["SleepDisabled"] == "1")
-	}
+	// pmset shows it where it is disabled, and elsewhere it may.
+	m.SleepDisabled = types.BoolValue(host.Power["System-wide power settings"]["SleepDisabled"] == "1")
 	m.SleepWarnings = textValues(m.sleepWarnings())
 }
 
@@ -263,7 +264,6 @@ func minutes(n int64) string {
 
 // connect fills in how the Mac is connected.
 func (m *hostSourceModel) connect(n *sysfacts.Network) {
-	m.Interfaces = []interfaceModel{}
 	for _, i := range n.Interfaces {
 		known := interfaceModel{Name: types.StringValue(i.Name), MAC: textOrNull(i.MAC), Up: types.BoolValue(i.Up), Addresses: []types.String{}}
 		for _, a := range i.Addrs {
@@ -271,12 +271,15 @@ func (m *hostSourceModel) connect(n *sysfacts.Network) {
 		}
 		m.Interfaces = append(m.Interfaces, known)
 	}
-	names := n.DefaultInterfaces()
-	if len(names) > 0 {
-		m.DefaultInterface = types.StringValue(names[0])
+	if len(n.Interfaces) > 0 {
+		m.TailnetInterface, m.PublicAddresses = textOrNull(n.Tailnet()), addressValues(n.PublicAddrs())
 	}
-	m.DefaultInterfaces, m.TailnetInterface = textValues(names), textOrNull(n.Tailnet())
-	m.PublicAddresses = addressValues(n.PublicAddrs())
+	if len(n.Interfaces) > 0 && n.Ways != nil {
+		names := n.DefaultInterfaces()
+		if m.DefaultInterfaces = textValues(names); len(names) > 0 {
+			m.DefaultInterface = types.StringValue(names[0])
+		}
+	}
 	if n.Client.IsValid() && n.Server.IsValid() {
 		m.SSH = &sshPathModel{
 			Client: types.StringValue(n.Client.Addr().String()), Server: types.StringValue(n.Server.Addr().WithZone("").String()),

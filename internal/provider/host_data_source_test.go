@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -58,6 +59,18 @@ func TestHost_basic(t *testing.T) {
 		}
 		mac.run(resource.TestStep{Config: mac.source("macos_host", ""), ConfigStateChecks: checks})
 	})
+}
+
+// A Mac that has no network has no default route, which is another thing than one that does not tell.
+func TestHost_offline(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Interfaces: []macsim.Interface{{Name: "lo0", Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}}}})
+	mac := &testMac{Mac: sim, t: t, provider: providerBlock(sim)}
+	mac.run(resource.TestStep{Config: mac.source("macos_host", ""), ConfigStateChecks: []statecheck.StateCheck{
+		of("macos_host", "default_interface", knownvalue.Null()),
+		of("macos_host", "default_interfaces", knownvalue.ListSizeExact(0)),
+		of("macos_host", "public_addresses", knownvalue.ListSizeExact(0)),
+		of("macos_host", "tailnet_interface", knownvalue.Null()),
+	}})
 }
 
 func TestHost_versions(t *testing.T) {
@@ -141,10 +154,11 @@ func TestHost_silent(t *testing.T) {
 		return nil
 	})
 	var checks []statecheck.StateCheck
-	for _, attribute := range strings.Fields("model chip boot_time computer_name local_hostname hostname default_interface tailnet_interface filevault sip sleep_disabled") {
+	for _, attribute := range strings.Fields(`model chip boot_time computer_name local_hostname hostname interfaces default_interface
+		default_interfaces tailnet_interface public_addresses filevault sip sleep_disabled power sleep_warnings`) {
 		checks = append(checks, of("macos_host", attribute, knownvalue.Null()))
 	}
-	checks = append(checks, of("macos_host", "user", knownvalue.StringExact("admin")), of("macos_host", "interfaces", knownvalue.ListSizeExact(0)))
+	checks = append(checks, of("macos_host", "user", knownvalue.StringExact("admin")))
 	mac.run(resource.TestStep{Config: mac.source("macos_host", ""), ConfigStateChecks: checks})
 }
 

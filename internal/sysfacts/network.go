@@ -19,7 +19,7 @@ var networkScript string
 // Network is how one Mac is connected at one moment. It is shared by all who ask, and not to be changed.
 type Network struct {
 	Interfaces []Interface // in ifconfig's order; nil: not known
-	Ways       []Way       // in netstat's order
+	Ways       []Way       // in netstat's order; nil: not known
 	// Client and Server are the ends of our connection, as the Mac sees them; zero: not known. The server's end keeps its zone, which is
 	// an interface.
 	Client, Server netip.AddrPort
@@ -155,7 +155,9 @@ func waysOf(out []byte) []Way {
 	for _, line := range lines(out) {
 		switch fields := strings.Fields(line); {
 		case line == "Internet:", line == "Internet6:":
-			family = line
+			if family = line; ways == nil {
+				ways = []Way{}
+			}
 		case family == "" || len(fields) < 4 || !wide(fields[0]) || strings.ContainsAny(fields[2], "RB"):
 		default:
 			w := Way{
