@@ -1,6 +1,9 @@
 package guides
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
 )
@@ -70,6 +75,7 @@ type session struct {
 	mac       *macsim.Mac   // mini; nil while there is none, or it is a process of its own
 	own       bool          // whether the guide starts mini itself
 	shows     []string      // pairs: what stands in outputs, and what guides show instead
+	means     []string      // pairs: what guides say in commands and configurations, and what is meant
 	fragments []fragment    // configurations that are files of nobody's
 	ending    func() string // waits for what runs in the background, and is what it printed
 	behind    func() bool   // not nil: the next command is to run in the background, and the one after it when this is so
@@ -89,6 +95,9 @@ func newSession(t *testing.T, file, text string, tools *tools) *session {
 	}
 	s.must(os.Symlink(tools.cli, filepath.Join(s.path("bin"), "terraform")))
 	s.must(os.Symlink(tools.cli, filepath.Join(s.path("bin"), "tofu")))
+	program, err := exec.LookPath("ssh")
+	s.must(err)
+	s.must(os.WriteFile(filepath.Join(s.path("bin"), "ssh"), []byte(fmt.Sprintf(sshAtHome, program)), 0o700))
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
 		switch {
@@ -100,7 +109,7 @@ func newSession(t *testing.T, file, text string, tools *tools) *session {
 	}
 	s.env = append(s.env, "HOME="+s.home, "PATH="+s.path("bin")+":"+os.Getenv("PATH"), "STATE="+s.path("state"), "CHECKPOINT_DISABLE=1",
 		"MACOS_SSH_CONFIG_FILE="+s.path("you/.ssh/config"), "TF_CLI_CONFIG_FILE="+s.path("terraform.rc"))
-	s.shows = []string{s.home, "/home/you", runtime.GOOS + "_" + runtime.GOARCH, "linux_amd64"}
+	s.shows = []string{"ssh -F " + s.path("you/.ssh/config") + " mini", "ssh mini", s.home, "/home/you", runtime.GOOS + "_" + runtime.GOARCH, "linux_amd64"}
 	s.must(os.WriteFile(s.path("terraform.rc"), []byte(fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.path("mirror"))), 0o600))
 	for _, registry := range []string{"registry.terraform.io", "registry.opentofu.org"} {
 		folder := filepath.Join(s.path("mirror"), registry, "macos-fleet/macos/0.1.0", runtime.GOOS+"_"+runtime.GOARCH)
@@ -136,13 +145,45 @@ func office() macsim.Mac {
 	}
 }
 
-// becomes makes a simulated Mac mini, instead of the one before. Its host key is known.
+// becomes makes a simulated Mac mini, instead of the one before. Its host key is known, and unless it has other keys, that of the guide's
+// reader may log in.
 func (s *session) becomes(mac macsim.Mac) {
 	s.t.Helper()
+	private, signer := s.newKey()
+	block, err := ssh.MarshalPrivateKey(private, "")
+	s.must(err)
+	if mac.AuthorizedKeys == nil {
+		mac.AuthorizedKeys = []ssh.PublicKey{signer.PublicKey()}
+	}
 	s.mac = macsim.Start(s.t, mac)
-	s.must(os.WriteFile(s.path("you/.ssh/id_ed25519"), []byte(s.mac.ClientKey()), 0o600))
+	s.must(os.WriteFile(s.path("you/.ssh/id_ed25519"), pem.EncodeToMemory(block), 0o600))
 	s.must(os.WriteFile(s.path("you/.ssh/known_hosts"), []byte(s.mac.KnownHostsLine()+"\n"), 0o600))
 	s.leads(s.mac.Addr())
+}
+
+func (s *session) newKey() (ed25519.PrivateKey, ssh.Signer) {
+	s.t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	s.must(err)
+	signer, err := ssh.NewSignerFromKey(private)
+	s.must(err)
+	return private, signer
+}
+
+// stranger is a key that nobody has.
+func (s *session) stranger() ssh.PublicKey {
+	s.t.Helper()
+	_, signer := s.newKey()
+	return signer.PublicKey()
+}
+
+// knows makes the host key that is known for an address that of another machine.
+func (s *session) knows(addr string) {
+	s.t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	s.must(err)
+	line := fmt.Sprintf("[%s]:%s %s", host, port, ssh.MarshalAuthorizedKey(s.stranger()))
+	s.must(os.WriteFile(s.path("you/.ssh/known_hosts"), []byte(line), 0o600))
 }
 
 // leads makes this address that of mini.
@@ -155,6 +196,12 @@ func (s *session) leads(addr string) {
 		"Host mini\n  HostName %s\n  Port %s\n  User admin\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n",
 		host, port, s.path("you/.ssh/id_ed25519"), s.path("you/.ssh/known_hosts"))), 0o600))
 }
+
+// ssh looks for a user's configuration where the system says that the user is at home, whatever HOME says.
+const sshAtHome = `#!/bin/sh
+case " $*" in *" -F "*) ;; *) set -- -F "$MACOS_SSH_CONFIG_FILE" "$@" ;; esac
+exec %q "$@"
+`
 
 // A shell that goes on where the one before it ended.
 const shell = `cd "$HOME"
@@ -178,8 +225,9 @@ func (s *session) run(prompt, command string) (said string, err error) {
 		}
 		return stderr + stdout, err
 	case "mini$":
-		command = `ssh -F "$MACOS_SSH_CONFIG_FILE" mini '` + strings.ReplaceAll(command, "'", `'\''`) + "'"
+		command = `ssh mini '` + strings.ReplaceAll(command, "'", `'\''`) + "'"
 	}
+	command = strings.NewReplacer(s.means...).Replace(command)
 	if stands, ok := elsewhere[command]; ok {
 		return stands(s)
 	}
@@ -208,19 +256,13 @@ func (s *session) run(prompt, command string) (said string, err error) {
 // write writes a file where the session is.
 func (s *session) write(name, text string) {
 	s.t.Helper()
-	for i := 0; i < len(s.shows); i += 2 {
-		if strings.HasPrefix(s.shows[i], "/") {
-			text = strings.ReplaceAll(text, s.shows[i+1], s.shows[i])
-		}
-	}
 	where, err := s.run("$", "pwd")
 	s.must(err)
-	s.must(os.WriteFile(filepath.Join(strings.TrimSpace(where), name), []byte(text), 0o600))
+	s.must(os.WriteFile(filepath.Join(strings.TrimSpace(where), name), []byte(strings.NewReplacer(s.means...).Replace(text)), 0o600))
 }
 
 var (
 	colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
-	times  = regexp.MustCompile(`after \d+s`)
 	still  = regexp.MustCompile(`(?m)^.*: Still [a-z]+\.\.\. \[.*\]\n`)
 )
 

@@ -1,12 +1,19 @@
 package guides
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
 )
 
 // words are what comments in a guide tell its test, before a block.
@@ -24,6 +31,63 @@ var words = map[string]func(*session){
 		}
 	},
 	"its end": func(*session) {},
+
+	// What a Mac and its network can be like, for the guide to troubleshooting.
+	"all is well":    func(s *session) { s.becomes(office()) },
+	"nobody answers": func(s *session) { s.becomes(office()); s.mac.RefuseConnections(true) },
+	"its host key is unknown": func(s *session) {
+		s.becomes(office())
+		s.must(os.WriteFile(s.path("you/.ssh/known_hosts"), nil, 0o600))
+	},
+	"its host key has changed": func(s *session) { s.becomes(office()); s.knows(s.mac.Addr()) },
+	"it does not know the key": func(s *session) {
+		mac := office()
+		mac.AuthorizedKeys = []ssh.PublicKey{s.stranger()}
+		s.becomes(mac)
+	},
+	"its disk is locked": func(s *session) {
+		mac := office()
+		mac.AuthorizedKeys = []ssh.PublicKey{s.stranger()}
+		mac.Banner = "This system is locked. To unlock it, use a local account name and password. Once successfully\n" +
+			"unlocked, you will be able to connect normally.\n"
+		s.becomes(mac)
+	},
+	"sudo asks for a password": func(s *session) {
+		mac := office()
+		mac.Password, mac.Sudo = "secret", macsim.SudoPassword
+		s.becomes(mac)
+	},
+	"another apply is at work": func(s *session) {
+		s.becomes(office())
+		s.mac.Run(s.t.Context(), `ln -s "$(($(date +%s) + 600)) root from 100.64.0.3 50000" /private/var/run/macos-fleet.lock`)
+	},
+	"the connection breaks in the middle": func(s *session) {
+		s.becomes(office())
+		s.mac.Watch(func(argv []string, done bool) {
+			if argv[0] == "/bin/launchctl" && argv[1] == "bootstrap" && done {
+				s.mac.CutConnections()
+			}
+		})
+	},
+
+	// It stands for tailscaled: it knows a name that nobody else knows.
+	"a SOCKS server leads to the Mac": func(s *session) {
+		s.becomes(office())
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		s.must(err)
+		s.t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go socks(conn, "mini.tail1234.ts.net:22", s.mac.Addr())
+			}
+		}()
+		s.means = append(s.means, "localhost:1055", l.Addr().String())
+		s.must(os.WriteFile(s.path("you/host_key.pub"), ssh.MarshalAuthorizedKey(s.mac.HostKey()), 0o600))
+	},
 
 	"somebody has set up the Mac": func(s *session) {
 		s.becomes(office())
@@ -105,6 +169,36 @@ var elsewhere = map[string]func(*session) (string, error){
 		}
 		return "", err
 	},
+}
+
+// socks serves one connection to a SOCKS 5 server that asks for no password and knows one name.
+func socks(client net.Conn, name, to string) {
+	defer client.Close()
+	header := make([]byte, 2)
+	read := func(n int) []byte {
+		b := make([]byte, n)
+		_, _ = io.ReadFull(client, b)
+		return b
+	}
+	if _, err := io.ReadFull(client, header); err != nil {
+		return
+	}
+	read(int(header[1])) // the ways to log in
+	_, _ = client.Write([]byte{5, 0})
+	if request := read(4); request[3] != 3 { // not a name
+		return
+	}
+	host := string(read(int(read(1)[0])))
+	port := read(2)
+	server, err := net.Dial("tcp", to)
+	if err != nil || fmt.Sprintf("%s:%d", host, int(port[0])<<8|int(port[1])) != name {
+		_, _ = client.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
+		return
+	}
+	defer server.Close()
+	_, _ = client.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+	go func() { _, _ = io.Copy(server, client) }()
+	_, _ = io.Copy(client, server)
 }
 
 // lockedText is text that a process writes while it is read.

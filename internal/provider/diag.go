@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -241,7 +242,7 @@ func whatToDo(dial *remote.DialError) string {
 	case errors.Is(dial.Err, remote.ErrLocked):
 		return fmt.Sprintf("%s was restarted, and its disk is locked with FileVault: until somebody unlocks it, none of its accounts, keys and settings "+
 			"are there. Log in with the password of an account that may unlock it, at its keyboard or, on macOS 26 and later, over SSH, which then "+
-			"ends; a minute later, run this again:\n\n    ssh %s@%s", machine(dial), dial.User, host(dial.Addr))
+			"ends; a minute later, run this again:\n\n    %s", machine(dial), cmp.Or(dial.Try, "ssh "+dial.User+"@"+host(dial.Addr)))
 	case strings.Contains(dial.Banner, "# To authenticate, visit:"):
 		return "Tailscale wants somebody to confirm this login: visit the address below, and then run this again. Logins that nobody is to " +
 			"confirm need a rule with the action \"accept\" in the tailnet's policy."
