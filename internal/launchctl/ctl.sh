@@ -13,3 +13,8 @@ ctl() {
 others() {
 	if [ "$1" = system ]; then ctl list; else ctl print "$1" | /usr/bin/sed -n '/^	services = {/,/^	}/p'; fi 2>/dev/null
 }
+# home USER: the user's home folder; nothing if the Mac does not know. (A value with a blank in it stands on a line of its own.)
+home() {
+	/usr/bin/dscl /Search -read "/Users/$1" NFSHomeDirectory 2>/dev/null |
+		/usr/bin/sed -n 's/^NFSHomeDirectory://;s/^ //;/^\/./p' | /usr/bin/head -n 1
+}

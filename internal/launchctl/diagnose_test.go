@@ -81,6 +81,32 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// A launchd that stops to answer in the middle is not waited for for ever.
+func TestHangsLater(t *testing.T) {
+	mac, h := start(t, macsim.Mac{})
+	install(t, h, job(), launchctl.Seen{})
+	mac.Fail(func(argv []string) *macsim.Failure {
+		if argv[0] == "/bin/launchctl" && argv[1] == "bootout" {
+			mac.SetLaunchd(macsim.Launchd{Hangs: []string{"print"}})
+		}
+		return nil
+	})
+	_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, job(key("Nice", int64(1)))), Seen: seen(job())})
+	var undone *watchdog.UndoneError
+	if !errors.Is(err, launchctl.ErrDraining) || !errors.As(err, &undone) || !undone.Left {
+		t.Errorf("got %v", err)
+	}
+	hung := 0
+	for _, c := range mac.Calls() {
+		if c.Argv[0] == "/usr/bin/perl" && c.Argv[5] == "print" {
+			hung++
+		}
+	}
+	if hung > 20 {
+		t.Errorf("it was asked %d times", hung)
+	}
+}
+
 // Without perl there is no limit, and all else works.
 func TestWithoutPerl(t *testing.T) {
 	mac, h := start(t, macsim.Mac{NoPerl: true})

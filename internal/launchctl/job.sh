@@ -14,10 +14,11 @@
 		read -r was && read -r off && read -r wait && read -r starts && read -r part
 } <args || exit 73
 print() { ctl print "$domain/$label" 2>/dev/null; }
-# loaded believes launchd only when it says that there is no such job (113), or no such domain (112).
+# loaded believes launchd only when it says that there is no such job (113), or no such domain (112); answer is what it says.
 loaded() {
 	print >/dev/null
-	case $? in 112 | 113) return 1 ;; esac
+	answer=$?
+	case $answer in 112 | 113) return 1 ;; esac
 }
 there() { ctl print "$domain" >/dev/null 2>&1 || [ $? != 112 ]; }
 # told VERB STATUS WORDS: what a call of launchctl ended with, in words.
@@ -43,6 +44,7 @@ unload() {
 		fi
 		/bin/sleep 0.5
 		n=$((n + 1))
+		[ "$answer" != 142 ] || n=$((n + 40))
 	done
 }
 # load FILE retries while launchd says 5 or 37, which it does for a label that is still draining, and believes print, not the status. A user who
@@ -51,7 +53,7 @@ load() {
 	for again in yes yes yes no; do
 		out=$(ctl bootstrap "$domain" "$1" 2>&1)
 		code=$?
-		if [ "$code" = 0 ] || loaded || ! there; then return 0; fi
+		if [ "$code" = 0 ] || { loaded && [ "$answer" = 0 ]; } || ! there; then return 0; fi
 		case $code,$again in 5,yes | 37,yes) /bin/sleep 1 ;; *) break ;; esac
 	done
 	told bootstrap "$code" "$out"
@@ -83,8 +85,9 @@ diagnose() {
 # start kicks a job that nothing has started in three seconds: seen twice after a good bootstrap, and a kick helped.
 start() {
 	n=0
-	until print | /usr/bin/grep -q -E '^	(state = running|runs = [1-9])'; do
-		[ "$n" -lt 8 ] || return 0
+	while [ "$n" -lt 8 ]; do
+		said=$(print) || return 0
+		if printf '%s\n' "$said" | /usr/bin/grep -q -E '^	(state = running|runs = [1-9])'; then return 0; fi
 		if [ "$n" = 6 ]; then
 			ctl kickstart "$domain/$label" </dev/null >/dev/null 2>&1 &
 		fi

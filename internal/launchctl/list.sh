@@ -24,9 +24,8 @@ files() {
 	case $domain in
 	system) set -- /Library/LaunchDaemons ;;
 	gui/*)
-		name=$(/usr/bin/id -un "${domain#*/}")
-		set -- /Library/LaunchAgents "$(/usr/bin/dscl /Search -read "/Users/$name" NFSHomeDirectory 2>/dev/null |
-			/usr/bin/sed -n 's/^NFSHomeDirectory://;s/^ //;/^\//p' | /usr/bin/head -n 1)/Library/LaunchAgents"
+		name=$(home "$(/usr/bin/id -un "${domain#*/}")")
+		set -- /Library/LaunchAgents ${name:+"$name/Library/LaunchAgents"}
 		;;
 	*) set -- ;;
 	esac

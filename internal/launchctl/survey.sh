@@ -44,11 +44,10 @@ agents)
 	if [ -z "$user" ]; then
 		dir=/Library/LaunchAgents
 		say place 0:0 "$dir"
-		for uid in $(screens); do [ "$uid" = 0 ] || domain "gui/$uid"; done
-	elif uid=$(/usr/bin/id -u "$user" 2>/dev/null); then
-		# A value with a blank in it stands on a line of its own.
-		dir=$(/usr/bin/dscl /Search -read "/Users/$user" NFSHomeDirectory 2>/dev/null |
-			/usr/bin/sed -n 's/^NFSHomeDirectory://;s/^ //;/^\//p' | /usr/bin/head -n 1)/Library/LaunchAgents
+		# Below 500 are root, who has the console while nobody does, and macOS's own, such as Setup Assistant's.
+		for uid in $(screens); do [ "$uid" -lt 500 ] || domain "gui/$uid"; done
+	elif uid=$(/usr/bin/id -u "$user" 2>/dev/null) && dir=$(home "$user") && [ -n "$dir" ]; then
+		dir=$dir/Library/LaunchAgents
 		say place "$uid:$(/usr/bin/id -g "$user")" "$dir"
 		domain "gui/$uid"
 	else
