@@ -1,7 +1,9 @@
 package plist
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -332,4 +334,55 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("changed by being written: %v", changes)
 		}
 	})
+}
+
+// What is as large, as deep or as entangled as it may be ends soon, in a value or in an error.
+func TestHostile(t *testing.T) {
+	wrap := func(v string) []byte { return []byte("<plist>" + v + "</plist>") }
+	entities := "<!DOCTYPE plist [<!ENTITY a0 \"ha\">"
+	for i := range 30 {
+		entities += fmt.Sprintf("<!ENTITY a%d \"&a%d;&a%d;\">", i+1, i, i)
+	}
+	keys := strings.Builder{}
+	for i := range 100000 {
+		fmt.Fprintf(&keys, "<key>%d</key><true/>", i)
+	}
+	shared := [][]byte{{0xAF, 0x11, 0x0F, 0xFF}}
+	for range 0xFFF {
+		shared[0] = append(shared[0], 0, 1)
+	}
+	shared = append(shared, append([]byte{0xAF, 0x11, 0x0F, 0xFF}, bytes.Repeat([]byte{0, 2}, 0xFFF)...), []byte{0x09})
+	for name, test := range map[string]struct {
+		data  []byte
+		fails bool
+	}{
+		"laughs":        {[]byte(entities + "]><plist><string>&a30;</string></plist>"), true},
+		"external":      {[]byte(`<!DOCTYPE plist [<!ENTITY a SYSTEM "file:///etc/passwd">]><plist><string>&a;</string></plist>`), true},
+		"parameter":     {[]byte(`<!DOCTYPE plist [<!ENTITY % a SYSTEM "http://127.0.0.1/"> %a;]><plist><string>a</string></plist>`), false},
+		"deep":          {[]byte("<plist>" + strings.Repeat("<array>", 500000)), true},
+		"deep-unknown":  {[]byte(strings.Repeat("<a>", 1000000)), true},
+		"many-values":   {wrap("<array>" + strings.Repeat("<true/>", 590000) + "</array>"), false},
+		"many-keys":     {wrap("<dict>" + keys.String() + "</dict>"), false},
+		"long-string":   {wrap("<string>" + strings.Repeat("&#65;", 800000) + "</string>"), false},
+		"long-comment":  {wrap("<true/><!--" + strings.Repeat("-", 4000000)), true},
+		"long-attr":     {[]byte("<plist a='" + strings.Repeat("b", 4000000) + "'><true/></plist>"), false},
+		"many-attrs":    {[]byte("<plist " + strings.Repeat("a='' ", 800000) + "><true/></plist>"), false},
+		"many-comments": {wrap(strings.Repeat("<!---->", 590000) + "<true/>"), false},
+		"long-integer":  {wrap("<integer>" + strings.Repeat("1", 4000000) + "</integer>"), true},
+		"long-real":     {wrap("<real>1e-" + strings.Repeat("9", 4000000) + "</real>"), false},
+		"shared":        {assemble(shared...), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			v, err := Decode(test.data)
+			if (err != nil) != test.fails {
+				t.Errorf("got %s, %.100v", Short(v), err)
+			}
+			if took := time.Since(begin); took > 20*time.Second { // a fraction of a second, unless the machine is busy
+				t.Errorf("it took %s", took)
+			} else {
+				t.Logf("%s, %d bytes", took, len(test.data))
+			}
+		})
+	}
 }

@@ -4,14 +4,19 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -390,5 +395,116 @@ func TestLaunchdKeys_refused(t *testing.T) {
 	})
 	if !failed {
 		t.Error("there was no error")
+	}
+}
+
+// Whatever is in a job's file, the attributes that stand for it mean the same when they are written again; a text, too; and what is not to be
+// shown is not. None of it fails.
+func FuzzLaunchdKeys(f *testing.F) {
+	files, err := filepath.Glob("testdata/launchd/*.plist")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	for name, sample := range keySamples {
+		for _, spelled := range append(sample.also, sample.file) {
+			text, err := plist.Encode(dict("Label", "com.acme.fuzz", appleOf(name), spelled))
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	f.Fuzz(standsFor)
+}
+
+// standsFor checks what is said of FuzzLaunchdKeys.
+func standsFor(t *testing.T, text []byte) {
+	t.Helper()
+	file, err := decodeJob(text)
+	if err != nil {
+		return
+	}
+	checkKeys(wholeKeys, place{}, file)
+	label, _ := file.Get("Label").(string)
+	if launchctl.CheckLabel(label) != nil {
+		return
+	}
+	j := &launchctl.Job{Label: label, File: "/x", Exists: true, Bytes: text, Plist: file}
+	if _, err := plist.Encode(file); err != nil {
+		return // such a file counts as broken
+	}
+	read := func(hidden ...string) jobModel {
+		m := jobModel{attrs: map[string]attr.Value{"label": types.StringValue(label), "plist": types.StringNull(), "enabled": types.BoolNull()}, hidden: hidden}
+		for name, attribute := range attributesOf(launchdKeys) {
+			m.attrs[name] = null(attribute.GetType())
+		}
+		m.observe(j)
+		return m
+	}
+	got, _, err := read().desired()
+	if err != nil || !launchctl.Same(got, file) {
+		t.Errorf("the attributes stand for %v, %v: %v", got, err, plist.Diff(file, got))
+	}
+	secret, _ := file.Get("EnvironmentVariables").(plist.Dict)
+	if got, _, err = read("TOKEN").desired(); err != nil || len(secret) > 0 && got.Get("EnvironmentVariables") != nil {
+		t.Errorf("with secrets, the attributes stand for %v, %v", got, err)
+	}
+}
+
+// The same for jobs that are put together of values that are right, spelled otherwise, out of range, of another type, or nested where none are.
+func TestLaunchdKeys_random(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	odd := []plist.Value{
+		true, false, "", "x", "/x", "022", "\u0301", int64(-1), int64(0), int64(22), uint64(1 << 63), 1.0, 0.5, []byte{1}, time.Unix(0, 0).UTC(),
+		plist.Array{}, plist.Array{"x"}, plist.Array{int64(1), "x"}, plist.Array{plist.Dict{}}, plist.Dict{}, dict("a", true), dict("a", "b"), dict("a", dict("b", dict())),
+	}
+	var value func(keys []launchdKey, depth int) plist.Dict
+	value = func(keys []launchdKey, depth int) plist.Dict {
+		d := plist.Dict{}
+		for _, k := range keys {
+			if r.IntN(4) > 0 || d.Get(k.apple) != nil {
+				continue
+			}
+			v := odd[r.IntN(len(odd))]
+			if sample, ok := keySamples[k.name]; ok && r.IntN(3) > 0 {
+				spelled := append(sample.also, sample.file)
+				v = spelled[r.IntN(len(spelled))]
+			}
+			if of, nested := k.shape.(object); nested && r.IntN(2) == 0 {
+				v = value(of.keys, depth+1)
+			}
+			d = append(d, plist.Entry{Key: k.apple, Value: v})
+		}
+		return d
+	}
+	typed := 0
+	for range 1500 {
+		keys := launchdKeys
+		if r.IntN(2) == 0 { // few enough for all of them to be right
+			keys = slices.Clone(launchdKeys)
+			r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+			keys = keys[:4]
+		}
+		file := append(dict("Label", "com.acme.random"), value(keys, 0)...)
+		text, err := plist.Encode(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if standsFor(t, text); t.Failed() {
+			t.Fatalf("%s", text)
+		}
+		if _, ok := jobValues(&launchctl.Job{Label: "com.acme.random", Exists: true, Plist: file}); ok {
+			typed++
+		}
+	}
+	if typed < 150 {
+		t.Errorf("attributes stood for %d files only", typed)
 	}
 }
