@@ -57,8 +57,8 @@ var launchdStart = []launchdKey{
 	},
 	{
 		"start_calendar_interval", "StartCalendarInterval", list{of: object{launchdCalendar}, one: true},
-		"Start the job at these times, as cron would; what is left out is any. Times that fall into the Mac's sleep are made up for by one start when it wakes, " +
-			"but those while it is switched off are lost. With both `day` and `weekday`, one that matches is enough, as with cron.",
+		"Start the job at these times, as cron would; what is left out is any. Times that fall into the Mac's sleep are made up for by one start when it wakes. " +
+			"With both `day` and `weekday`, one that matches is enough, as with cron.",
 	},
 	{
 		"watch_paths", "WatchPaths", list{of: text{}},
@@ -124,7 +124,7 @@ var launchdSurroundings = []launchdKey{
 		"File that the job's standard output is appended to. launchd makes it for `user_name`, and its folders for root: a job of another user's needs a folder " +
 			"that exists. Default: `/dev/null`.",
 	},
-	{"standard_error_path", "StandardErrorPath", text{}, "The same for the job's standard error. Default: `/dev/null`."},
+	{"standard_error_path", "StandardErrorPath", text{}, "File that the job's standard error is appended to; see `standard_out_path`. Default: `/dev/null`."},
 	{"user_name", "UserName", text{}, "User that the job runs as; only of a daemon. Default: root."},
 	{"group_name", "GroupName", text{}, "Group that the job runs as; only of a daemon. Default: the user's primary group."},
 	{
@@ -166,7 +166,7 @@ var launchdLimits = []launchdKey{
 	{"low_priority_io", "LowPriorityIO", flag{}, "Whether the job's use of the disk comes after that of others. Default: `false`."},
 	{
 		"low_priority_background_io", "LowPriorityBackgroundIO", flag{},
-		"The same, while macOS has the job's process in the background. Default: `false`.",
+		"Whether the job's use of the disk comes after that of others while macOS has it in the background. Default: `false`.",
 	},
 	{
 		"materialize_dataless_files", "MaterializeDatalessFiles", flag{},
@@ -263,13 +263,13 @@ var launchdInetd = []launchdKey{
 var launchdPlaces = []launchdKey{
 	{
 		"limit_load_to_session_type", "LimitLoadToSessionType", list{of: text{}, one: true},
-		"Sessions that an agent is loaded in: `Aqua` (the default), `Background`, `LoginWindow`. It has no meaning for a daemon, but for `System`.",
+		"Sessions that an agent is loaded in: `Aqua` (the default), `Background`, `LoginWindow`. It is not for daemons, though many of their files have it.",
 	},
 	{
 		"limit_load_to_hardware", "LimitLoadToHardware", dictionary{list{of: text{}}},
 		"Load the job only on such a Mac: by the name of a variable of sysctl(8) below `hw`, the values of which it must have one.",
 	},
-	{"limit_load_from_hardware", "LimitLoadFromHardware", dictionary{list{of: text{}}}, "The reverse: do not load the job on such a Mac."},
+	{"limit_load_from_hardware", "LimitLoadFromHardware", dictionary{list{of: text{}}}, "Do not load the job on such a Mac: the reverse of `limit_load_to_hardware`."},
 	{
 		"associated_bundle_identifiers", "AssociatedBundleIdentifiers", list{of: text{}, one: true},
 		"Bundle identifiers of the apps that System Settings > General > Login Items names the job by.",

@@ -60,8 +60,9 @@ func (r *jobResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 		"plist": schema.StringAttribute{
 			Optional:   true,
 			Validators: []validator.String{stringvalidator.LengthBetween(1, 1<<18)},
-			MarkdownDescription: "The whole property list as XML, instead of the attributes for single keys. It is the file, byte for byte; it is compared " +
-				"by meaning, so a file that was only formatted anew is no change. An import shows a file in the attributes for single keys where it can: " +
+			MarkdownDescription: "The whole property list, instead of the attributes for single keys: as XML, or as an object by the function `plist_encode`. It is the file, byte " +
+				"for byte; it is compared by meaning, so a file that was only formatted anew is no change. Keys that launchd does not know, and ignores without a word, are " +
+				"warnings; values of a type that it does not take are errors. An import shows a file in the attributes for single keys where it can: " +
 				"a configuration with `plist` then plans a change once, which writes the text and leaves a job with the same meaning running.",
 		},
 		"confirm": schema.BoolAttribute{

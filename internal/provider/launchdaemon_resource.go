@@ -11,6 +11,9 @@ func newLaunchdaemon() *jobResource {
 			"A job that this very provider may reach the Mac through, such as a VPN's, is changed under a watchdog on the Mac: see `confirm`. The new " +
 			"definition is loaded from a folder that a restart empties, and only when a new connection has come through is the file put in place, and " +
 			"the job loaded from there, which starts it once more. Otherwise the Mac loads the old one again.\n\n" +
+			"Each key of launchd.plist(5) is an attribute, except for those that launchd does not heed any more or that only Apple's own jobs have; these are for " +
+			"`plist`. What changes by itself, such as the job's process, how often it ran and how it last ended, is not here, since it would differ at every " +
+			"refresh: the data source `macos_launchd_job` has it.\n\n" +
 			"~> **The file is exhaustive.** A key that is not configured is removed. A job that exists already is never taken over, unless it is exactly " +
 			"what is wanted: import it first.",
 	}}
