@@ -6,9 +6,9 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
 
-// Meaning is a job's property list in one spelling of the several that launchd reads alike, as launchd.plist(5) has them: an array of one for
-// what may be a single value or an array, an integer for a Umask that is text, text for the port of a socket that is an integer, true for
-// a Mach service without properties, and no environment for an empty one. What it does not know stays as it is.
+// Meaning is a job's property list in one spelling of the several that launchd reads alike, as launchd.plist(5) has them: an array of
+// one for what may be a single value or an array, an integer for a Umask that is text, text for the port of a socket that is an integer,
+// true for a Mach service without properties, and no environment for an empty one. What it does not know stays as it is.
 func Meaning(file plist.Dict) plist.Dict {
 	if file == nil {
 		return nil

@@ -173,6 +173,7 @@ func (s list) takes(v plist.Value) bool {
 	_, ok := v.(plist.Array)
 	return ok || s.one && s.of.takes(v)
 }
+
 func (s list) wants() string {
 	if s.one {
 		return "an array, or " + s.of.wants()
@@ -307,7 +308,7 @@ func (s advertised) check(at place, v plist.Value) []finding {
 }
 
 func (s sockets) check(at place, v plist.Value) []finding {
-	return at.above(dictionary{list{of: object{s.keys}, one: true, least: 1}}.check(at, v))
+	return at.above(dictionary{list{of: object(s), one: true, least: 1}}.check(at, v))
 }
 
 func (events) check(at place, v plist.Value) []finding {
@@ -341,7 +342,8 @@ func checkKeys(keys []launchdKey, at place, dict plist.Dict) []finding {
 		k, inside := keyFor(keys, e), at.attribute("", e.Key)
 		switch before, twice := seen[e.Key]; {
 		case k == nil && len(names) > 0:
-			all = append(all, at.attribute(names[0], e.Key).finding(wrong, "is %s, and must be %s", typeName(e.Value), strings.Join(wants, " or "))...)
+			inside = at.attribute(names[0], e.Key)
+			all = append(all, inside.finding(wrong, "is %s, and must be %s", typeName(e.Value), strings.Join(wants, " or "))...)
 		case k == nil:
 			all = append(all, inside.finding(ignored, "%s", unknown(e.Key, keys))...)
 		case k.name == "":

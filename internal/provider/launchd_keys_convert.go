@@ -332,8 +332,8 @@ func (events) decode(v plist.Value) (attr.Value, bool) {
 	return types.DynamicValue(decodeAny(v)), holdsAll(v)
 }
 
-// decodeKeys are the attributes that stand for a dictionary, all of the table's. It is false for a dictionary that they cannot stand for: one
-// with another key, with a value of another type, or with one that the attribute would refuse.
+// decodeKeys are the attributes that stand for a dictionary, all of the table's. It is false for a dictionary that they cannot stand for:
+// one with another key, with a value of another type, or with one that the attribute would refuse.
 func decodeKeys(keys []launchdKey, dict plist.Dict) (map[string]attr.Value, bool) {
 	values := map[string]attr.Value{}
 	for name, attribute := range attributesOf(keys) {

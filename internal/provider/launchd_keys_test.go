@@ -462,8 +462,15 @@ func standsFor(t *testing.T, text []byte) {
 func TestLaunchdKeys_random(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	odd := []plist.Value{
-		true, false, "", "x", "/x", "022", "\u0301", int64(-1), int64(0), int64(22), uint64(1 << 63), 1.0, 0.5, []byte{1}, time.Unix(0, 0).UTC(),
-		plist.Array{}, plist.Array{"x"}, plist.Array{int64(1), "x"}, plist.Array{plist.Dict{}}, plist.Dict{}, dict("a", true), dict("a", "b"), dict("a", dict("b", dict())),
+		true, false, "", "x", "/x", "022", "\u0301", int64(-1), int64(0), int64(22), uint64(1 << 63), 1.0, 0.5,
+		[]byte{1},
+		time.Unix(0, 0).UTC(),
+		plist.Array{},
+		plist.Array{"x"},
+		plist.Array{int64(1), "x"},
+		plist.Array{plist.Dict{}},
+		plist.Dict{},
+		dict("a", true), dict("a", "b"), dict("a", dict("b", dict())),
 	}
 	var value func(keys []launchdKey, depth int) plist.Dict
 	value = func(keys []launchdKey, depth int) plist.Dict {

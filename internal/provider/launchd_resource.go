@@ -132,7 +132,8 @@ func (r *jobResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		return
 	}
 	r.planHost(ctx, req.Config, req.State, resp)
-	plan := readJob(ctx, resp.Plan, &resp.Diagnostics).withSecrets(ctx, req.Config, &resp.Diagnostics).hiding(ctx, req.Private, &resp.Diagnostics)
+	plan := readJob(ctx, resp.Plan, &resp.Diagnostics).hiding(ctx, req.Private, &resp.Diagnostics)
+	plan = plan.withSecrets(ctx, req.Config, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -21,13 +21,14 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
 
-// Variables of a job's environment may be secrets. They are given as a write-only attribute, which a CLI hands over in the configuration and
-// never stores; so they are known while a job is planned and applied, and not when it is read. What is stored, in the resource's private
-// state, is their names. While there are any, a variable of the file gets into the state only if the state has it already as one that is no
-// secret: whatever else is there could be a secret of an apply that was cut short, or its value put elsewhere by hand. So could be a key
-// that no attribute stands for.
-// That a secret has another value than the one that was applied is not noticed. A hash in the state would tell, and would let
-// whoever reads the state guess a weak one.
+// Variables of a job's environment may be secrets. They are given as a write-only attribute, which a CLI hands over in the configuration
+// and never stores; so they are known while a job is planned and applied, and not when it is read. What is stored, in the resource's
+// private state, is their names. While there are any, a variable of the file gets into the state only if the state has it already as one
+// that is no secret: whatever else is there could be a secret of an apply that was cut short, or its value put elsewhere by hand. So could
+// be a key that no attribute stands for.
+//
+// That a secret has another value than the one that was applied is not noticed. A hash in the state would tell, and would let whoever
+// reads the state guess a weak one.
 
 const (
 	secretsName    = "environment_variables_wo"
