@@ -76,7 +76,7 @@ func (m *Mac) factorySettings() map[string]map[string]string {
 	return map[string]map[string]string{"AC Power": ac, "Battery Power": battery}
 }
 
-// pmset shows settings with -g and -g custom, and root sets them: -a, -b (battery) or -c (charger), a name and a value, and more such pairs.
+// pmset shows settings with -g and -g custom, and root sets them: -a, -b (battery) or -c (charger), and then pairs of a name and a value.
 func pmset(_ context.Context, m *Mac, p *process) int {
 	s := &m.pmset
 	s.mu.Lock()

@@ -38,8 +38,8 @@ func (m *Mac) sockets() []Socket {
 	return append(all, Socket{"UDP", false, "*:*", 612, "rapportd", 501})
 }
 
-// sockets are those that launchd holds for the jobs that it has. One without a node is open on all addresses, of both families. launchd holds
-// each by two descriptors.
+// sockets are those that launchd holds for the jobs that it has, each by two descriptors. One without a node is open on all addresses, of
+// both families.
 func (l *launchdState) sockets() []Socket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,8 +137,8 @@ func lsof(_ context.Context, m *Mac, p *process) int {
 			state = "LISTEN"
 		}
 		if set['F'] == "" {
-			fmt.Fprintf(p.Stdout, "%-9.9s %5d %15s %4du  %s 0x%x      0t0  %s %s", s.Process, s.PID, m.userName(s.UID), 7+i, family, 0x4770fd006dd6d93+i,
-				s.Protocol, s.Name)
+			fmt.Fprintf(p.Stdout, "%-9.9s %5d %15s %4du  %s 0x%x      0t0  %s %s",
+				s.Process, s.PID, m.userName(s.UID), 7+i, family, 0x4770fd006dd6d93+i, s.Protocol, s.Name)
 			if state != "" {
 				fmt.Fprintf(p.Stdout, " (%s)", state)
 			}

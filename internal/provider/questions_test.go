@@ -91,8 +91,8 @@ plutil -lint $f; echo '<plist>' >$f; plutil -lint $f; echo $?; rm $f`},
 	{name: "default-route", script: `netstat -rn | sed '/^Internet6/q' | grep '^default'`, like: `^default +\S+ +U\S* +\S+`},
 	{name: "console", script: `stat -f %Su /dev/console`, like: `^\w+\n$`},
 	{name: "as-another", script: `sudo -n -H -u nobody /usr/bin/id -un`, like: `^nobody\n$`},
-	{name: "time-limit", script: `perl -e 'my $p = fork // exit 126; unless ($p) { exec @ARGV; exit 127 } $SIG{ALRM} = sub { kill 9, $p; exit 124 }
-alarm 1; waitpid $p, 0' /bin/sleep 30; echo $?`, like: `^124\n$`, real: true},
+	{name: "time-limit", script: `perl -e 'my $p = fork // exit 126; unless ($p) { setpgrp; exec @ARGV; exit 127 }
+$SIG{ALRM} = sub { kill -9, $p; exit 124 }; alarm 1; waitpid $p, 0' /bin/sh -c '/bin/sleep 30; true'; echo $?`, like: `^124\n$`, real: true},
 	{name: "arguments", script: `getconf ARG_MAX`, like: `^1048576\n$`, real: true},
 	{name: "sshd", script: `/usr/sbin/sshd -T | grep -i '^maxsessions'; systemsetup -getremotelogin`, like: `(?i)^maxsessions 10\nRemote Login: On\n`, real: true},
 	{name: "launchctl-verb", script: `launchctl tfacc; echo $?`, like: `Unrecognized subcommand: tfacc\n(.*\n)*(1|64)\n$`, real: true},

@@ -19,7 +19,8 @@ var listenersScript string
 
 // Listener is a port that a program holds open: one of TCP that it listens on, or one of UDP that is not connected to somebody.
 //
-// What lsof does not show is not seen: sockets that the kernel holds by itself, and whether one is bound to an interface beyond its address.
+// What lsof does not show is not seen: sockets that the kernel holds by itself, and whether one is bound to an interface beyond its
+// address.
 type Listener struct {
 	Protocol string     // tcp or udp
 	Addr     netip.Addr // zero: all addresses of the Mac

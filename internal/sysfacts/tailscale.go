@@ -38,7 +38,7 @@ type Tailscale struct {
 	HostName  string
 	DNSName   string // without the dot at its end
 	Addrs     []netip.Addr
-	SSH       *bool     // whether Tailscale's own SSH server takes what comes to port 22 of Addrs, before the kernel and pf see it; nil: not known
+	SSH       *bool     // whether Tailscale's own SSH server takes what comes to port 22 of Addrs, before pf sees it; nil: not known
 	KeyExpiry time.Time // when the Mac leaves the tailnet unless somebody logs it in again; zero: never, or not known
 	Peers     []Peer    // by DNS name
 }
