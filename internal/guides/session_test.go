@@ -242,7 +242,7 @@ func (s *session) run(prompt, command string) (said string, err error) {
 		cmd.Stdout, cmd.Stderr = &out, &out
 		s.must(cmd.Start())
 		s.ending = func() string {
-			_ = cmd.Wait() //nolint:errcheck // the guide shows how it ends
+			_ = cmd.Wait()
 			s.ending = nil
 			return out.String()
 		}

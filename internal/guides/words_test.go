@@ -153,7 +153,7 @@ var elsewhere = map[string]func(*session) (string, error){
 		}
 		s.t.Cleanup(func() {
 			_ = cmd.Process.Kill()
-			_ = cmd.Wait() //nolint:errcheck // it was killed
+			_ = cmd.Wait()
 		})
 		s.await("the Mac does not say how to log in to it", func() bool { return strings.Contains(said.String(), "ssh -F") })
 		_, after, _ := strings.Cut(said.String(), "answers at ")

@@ -1,5 +1,5 @@
-// Command picture draws what a terminal shows as an SVG: text and colors from stdin, the picture to stdout. It shows the lines after the first
-// that has -from, up to that which has -to, without those that match -omit. `make picture` draws the README's, from the demo.
+// Command picture draws what a terminal shows as an SVG: text and colors from stdin, the picture to stdout. It shows the lines after
+// the first that has -from, up to that which has -to, without those that match -omit. `make picture` draws the README's, from the demo.
 package main
 
 import (
@@ -65,7 +65,9 @@ func (l line) text() string {
 }
 
 // classes are the colors that there are, by what follows 3 or 9 in their code.
-var classes = map[string]string{"30": "gray", "31": "red", "32": "green", "33": "yellow", "34": "blue", "35": "magenta", "36": "cyan", "90": "gray"}
+var classes = map[string]string{
+	"30": "gray", "31": "red", "32": "green", "33": "yellow", "34": "blue", "35": "magenta", "36": "cyan", "90": "gray",
+}
 
 var code = regexp.MustCompile("\x1b\\[([0-9;]*)m")
 
@@ -175,7 +177,7 @@ const (
 const head = `<svg xmlns="http://www.w3.org/2000/svg" width="%[1]d" height="%[2]d" viewBox="0 0 %[1]d %[2]d" role="img" aria-label="%[3]s">
 <title>%[3]s</title>
 <style>
-text { font: 14px ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace; fill: #d5dde5; }
+text { font: 14px ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #d5dde5; }
 .b { font-weight: 600; fill: #ffffff; } .u { text-decoration: underline; }
 .red { fill: #ff7b72; } .green { fill: #6fdd8b; } .yellow { fill: #e9bd5b; } .blue { fill: #79b8ff; } .magenta { fill: #d2a8ff; }
 .cyan { fill: #76d6e8; } .gray { fill: #8593a1; }
