@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"log"
 	"os"
 	"strconv"
 	"strings"
@@ -20,6 +21,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(servesEnv) != "" { // a CLI has started this program
+		if err := Serve(NewServer("test"), false); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	// A CLI configuration of whoever runs the tests has no say in them.
 	_ = os.Unsetenv("TF_CLI_CONFIG_FILE")
 	for _, name := range []string{"HOST", "PORT", "USER", "PRIVATE_KEY", "PRIVATE_KEY_FILE", "PASSWORD", "SUDO_PASSWORD", "HOST_KEY"} {
