@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv("REMOTE_TEST_PART") {
 	case "":
-		os.Exit(m.Run())
+		os.Exit(leftovers(m.Run()))
 	case "forward":
 		err = forward()
 	case "netcat":
