@@ -1,6 +1,7 @@
 package pfctl
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -166,7 +167,11 @@ func (j *judgement) wayIn(enabled bool) {
 	}
 	fresh := path
 	fresh.SrcPort = pf.PortRange{}
-	j.look(need{what: "a new SSH connection, the way this one came", flow: fresh, kind: Cut})
+	shown := fresh
+	if path.SrcPort.A >= clientPorts.A {
+		fresh.SrcPort = clientPorts
+	}
+	j.look(need{what: "a new SSH connection, the way this one came", flow: fresh, shown: &shown, kind: Cut})
 	if enabled {
 		path.Open = true
 		j.look(need{what: "the SSH connection that is open now", flow: path, kind: Stall})
@@ -178,6 +183,7 @@ type need struct {
 	what     string
 	flow     pf.Flow
 	kind     Kind     // what it is if it fails: Leak if it passes, the others if it is cut
+	shown    *pf.Flow // as which flow is shown; nil: as it is
 	general  *pf.Flow // what flow is an example of; nil: nothing else
 	demanded bool     // by a resource
 	absolute bool     // it counts whatever was before
@@ -185,6 +191,7 @@ type need struct {
 
 // look finds out whether a need is met.
 func (j *judgement) look(n need) {
+	shown := cmp.Or(n.shown, &n.flow)
 	bad := func(o pf.Outcome) *pf.Conversation {
 		if n.kind == Leak {
 			return o.Pass
@@ -194,7 +201,7 @@ func (j *judgement) look(n need) {
 	after := j.after.kernel.Converse(j.after.host, n.flow)
 	if after == (pf.Outcome{}) && n.absolute && n.kind == Cut {
 		j.findings = append(j.findings, Finding{
-			Kind: Doubt, What: n.what, Flow: &n.flow, Demanded: n.demanded,
+			Kind: Doubt, What: n.what, Flow: shown, Demanded: n.demanded,
 			Why: "The Mac can have no such conversation, with the interfaces and addresses that it has now.",
 		})
 	}
@@ -209,7 +216,7 @@ func (j *judgement) look(n need) {
 	case !j.off:
 		before = j.before.kernel.Converse(j.before.host, n.flow)
 	}
-	f := Finding{What: n.what, Flow: &n.flow, Demanded: n.demanded}
+	f := Finding{What: n.what, Flow: shown, Demanded: n.demanded}
 	switch {
 	case bad(before) != nil:
 		return

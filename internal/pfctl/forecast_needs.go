@@ -14,6 +14,10 @@ const (
 	udp = 17
 )
 
+// clientPorts are those that clients take for new connections: Linux from 32768 on, macOS and Windows from 49152 on. A router that
+// translates addresses may take others, as is seen from the connection that there is.
+var clientPorts = pf.PortRange{Op: pf.OpRange, A: 32768, B: 65535}
+
 // path is our connection: on the interface that has the address at which it came in.
 func (s *Survey) path() (f pf.Flow, ok bool) {
 	server := s.server.Addr()

@@ -190,6 +190,10 @@ func TestJudge(t *testing.T) {
 				intent(t, "com.apple/250.ways", "pass in quick proto tcp to any port 22\n"),
 			},
 		},
+		"no-client-has-such-a-port": { // that is the source port of
+			intents: []Intent{intent(t, mine, "block in on utun3 proto { tcp udp } to any port { 22 445 5900 8080 }\n"+
+				"block out proto tcp to any port { 25 8000:9000 }\nblock in proto tcp from any to any port 80\n")},
+		},
 		"removal": {
 			mac: surveyed{anchors: map[string]string{
 				mine:                  "pass in quick proto tcp from any to any port = 22 flags S/SA keep state",
