@@ -323,7 +323,7 @@ func (c trial) run(ctx context.Context) (v verdict) {
 	})
 
 	e := c.errand.to(mac, line.address())
-	e.Confirm = c.window()
+	e.Confirm, e.Connect = c.window(), 20*time.Second // however busy this machine is
 	ended := make(chan error, 1)
 	if c.kills {
 		process, err = e.start()
@@ -332,7 +332,7 @@ func (c trial) run(ctx context.Context) (v verdict) {
 		}
 		go func() { ended <- process.wait() }()
 	} else {
-		e.Connect, e.Command = 20*time.Second, 20*time.Second
+		e.Command = 20 * time.Second
 		go func() { ended <- e.run(ctx) }()
 	}
 	close(ready)
