@@ -10,6 +10,7 @@ import (
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
@@ -334,4 +335,36 @@ func TestDanglingLink(t *testing.T) {
 			install(t, h, job(), found.Seen())
 		})
 	}
+}
+
+// What is begun for one user and fails for another is taken back: also that the label is disabled, and a folder that was made.
+func TestAgentTakenBack(t *testing.T) {
+	t.Run("disabled", func(t *testing.T) {
+		mac, h := startWith(t, "admin", "anna")
+		settled(t, h, launchctl.Intent{Place: everybody, File: text(t, job())})
+		mac.Fail(func(argv []string) *macsim.Failure {
+			if argv[0] == "/bin/launchctl" && argv[1] == "disable" && argv[2] == "gui/502/"+label {
+				return &macsim.Failure{Exit: 5, Stderr: "Could not disable service: 5: Input/output error\n"}
+			}
+			return nil
+		})
+		in := launchctl.Intent{Place: everybody, Label: label, File: text(t, job()), Seen: seen(job()), Disabled: true}
+		if _, err := launchctl.Install(t.Context(), h, in); err == nil {
+			t.Fatal("it succeeded")
+		}
+		if found := lookIn(t, h, everybody); found.Drift() != nil || len(found.LoadedFor()) != 2 {
+			t.Errorf("drift %q, loaded for %q", found.Drift(), found.LoadedFor())
+		}
+	})
+	t.Run("folder", func(t *testing.T) {
+		mac, h := startWith(t, "anna")
+		before := mac.String()
+		in := launchctl.Intent{Place: annas, Label: label, File: text(t, plist.Dict{key("Label", label)})}
+		if _, err := launchctl.Install(t.Context(), h, in); !errors.Is(err, launchctl.ErrLoad) {
+			t.Errorf("got %v", err)
+		}
+		if diff := cmp.Diff(before, mac.String()); diff != "" {
+			t.Errorf("the Mac changed: -want +got:\n%s", diff)
+		}
+	})
 }

@@ -224,3 +224,32 @@ func TestFrank(t *testing.T) {
 		}
 	}
 }
+
+// A job that System Settings do not allow is absent after a restart, though its file is there; it can be loaded by hand.
+func TestDenied(t *testing.T) {
+	mac, h := start(t, macsim.Mac{Version: "15.6"})
+	install(t, h, job(), launchctl.Seen{})
+	mac.SetLaunchd(macsim.Launchd{Denied: []string{label}})
+	mac.Reboot()
+	h = connect(t, mac)
+	found := look(t, h)
+	if diff := cmp.Diff([]string{"the job is not loaded"}, found.Drift()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	install(t, h, job(), found.Seen())
+}
+
+// A launchd that stops to answer when it is to load the job is not taken for one that has loaded it.
+func TestHangsLoading(t *testing.T) {
+	mac, h := start(t, macsim.Mac{})
+	mac.Fail(func(argv []string) *macsim.Failure {
+		if argv[0] == "/bin/launchctl" && argv[1] == "bootstrap" {
+			mac.SetLaunchd(macsim.Launchd{Hangs: []string{"bootstrap", "print"}})
+		}
+		return nil
+	})
+	_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, job())})
+	if err == nil || !strings.Contains(said(err), "launchctl bootstrap did not answer") {
+		t.Errorf("got %v, which said\n%s", err, said(err))
+	}
+}

@@ -160,3 +160,81 @@ exit 1
 		t.Errorf("it took %v of the Mac's time", took)
 	}
 }
+
+// What differs from one macOS to the next.
+func TestLaunchdVersions(t *testing.T) {
+	for version, want := range map[string]string{
+		"12.7.6": `
+$ launchctl bootstrap system /Library/LaunchDaemons/com.acme.agent.plist 2>/dev/null
+exit 37
+$ launchctl print system/com.acme.agent | head -n 1
+com.acme.agent = {
+$ launchctl print system/com.acme.agent | grep -c -e 'inherited environment' -e 'job state' -e LWCR
+0
+exit 1
+$ launchctl bootout --wait system/com.acme.agent 2>/dev/null
+exit 64
+$ launchctl print system/com.acme.link | grep -c 'path = '
+1
+$ launchctl print system/com.acme.quarantined | grep -c 'path = '
+1
+`,
+		"13.7": `
+$ launchctl bootstrap system /Library/LaunchDaemons/com.acme.agent.plist 2>/dev/null
+exit 37
+$ launchctl print system/com.acme.agent | head -n 1
+system/com.acme.agent = {
+$ launchctl print system/com.acme.link | grep -c 'path = '
+1
+`,
+		"15.6": `
+$ launchctl bootstrap system /Library/LaunchDaemons/com.acme.agent.plist 2>/dev/null
+exit 37
+$ launchctl bootout --wait system/com.acme.agent 2>/dev/null
+exit 64
+$ launchctl print system/com.acme.agent | grep -c 'path = '
+1
+$ launchctl print system/com.acme.link 2>/dev/null
+exit 113
+$ launchctl print system/com.acme.quarantined | grep -c 'path = '
+1
+`,
+		"26.6.2": `
+$ launchctl bootstrap system /Library/LaunchDaemons/com.acme.agent.plist 2>/dev/null
+exit 5
+$ launchctl print system/com.acme.agent | grep -c -e 'inherited environment' -e LWCR
+2
+$ launchctl print system/com.acme.agent | grep -c 'job state'
+0
+exit 1
+$ launchctl bootout --wait system/com.acme.agent
+$ launchctl print system/com.acme.agent 2>/dev/null
+exit 113
+$ launchctl print system/com.acme.quarantined | grep -c 'path = '
+1
+`,
+		"27.0": `
+$ launchctl bootstrap system /Library/LaunchDaemons/com.acme.agent.plist 2>/dev/null
+exit 5
+$ launchctl print system/com.acme.agent | grep -e 'job state'
+	job state = running
+$ launchctl print system/com.acme.quarantined 2>/dev/null
+exit 113
+`,
+	} {
+		t.Run(version, func(t *testing.T) {
+			m := newMac(t, Mac{Version: version})
+			put(t, m, agent, daemon(t, "com.acme.agent", alive), 0o644)
+			put(t, m, daemonsDir+"/com.acme.quarantined.plist", daemon(t, "com.acme.quarantined"), 0o644)
+			put(t, m, "/Users/Shared/link.plist", daemon(t, "com.acme.link"), 0o644)
+			if err := m.Files().SetXattr(daemonsDir+"/com.acme.quarantined.plist", "com.apple.quarantine", "0083"); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Files().Symlink("/Users/Shared/link.plist", daemonsDir+"/com.acme.link.plist"); err != nil {
+				t.Fatal(err)
+			}
+			m.Reboot()
+			check(t, m, want)
+		})
+	}
+}
