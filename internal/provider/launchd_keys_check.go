@@ -65,12 +65,19 @@ func validateWhole(config jobModel, diags *diag.Diagnostics) {
 	if dict.Get("Program") == nil && dict.Get("ProgramArguments") == nil {
 		diags.AddAttributeError(at, "Missing Program", "A job needs ProgramArguments or Program.")
 	}
+	var wrongs, doubts []string
 	for _, f := range checkKeys(wholeKeys, place{}, dict) {
 		if f.weight == wrong {
-			diags.AddAttributeError(at, "Wrong Type in the Property List", f.String())
+			wrongs = append(wrongs, f.String())
 		} else {
-			diags.AddAttributeWarning(at, "Doubtful Key in the Property List", f.String())
+			doubts = append(doubts, f.String())
 		}
+	}
+	if len(wrongs) > 0 {
+		diags.AddAttributeError(at, "Wrong Type in the Property List", strings.Join(wrongs, "\n"))
+	}
+	if len(doubts) > 0 {
+		diags.AddAttributeWarning(at, "Doubtful Key in the Property List", strings.Join(doubts, "\n"))
 	}
 }
 

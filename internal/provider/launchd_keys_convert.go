@@ -200,12 +200,12 @@ func (s sockets) encode(v attr.Value) (plist.Value, error) {
 	var names []string
 	all := map[string]plist.Array{}
 	values, _ := v.(types.List)
-	for _, e := range values.Elements() {
-		o, _ := e.(types.Object)
-		dict, err := encodeKeys(s.keys, o.Attributes())
+	for i, e := range values.Elements() {
+		dict, err := element(object(s), e)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("[%d]: %w", i, err)
 		}
+		o, _ := e.(types.Object)
 		name, _ := o.Attributes()["name"].(types.String)
 		if all[name.ValueString()] == nil {
 			names = append(names, name.ValueString())
@@ -258,9 +258,13 @@ func (number) decode(v plist.Value) (attr.Value, bool) {
 	return types.Int64Value(n), ok
 }
 
-func (octal) decode(v plist.Value) (attr.Value, bool) {
+func (s octal) decode(v plist.Value) (attr.Value, bool) {
 	n, ok := v.(int64)
-	return types.StringValue(fmt.Sprintf("%03o", n)), ok && n >= 0
+	digits := 4
+	if s.text { // a umask, which is usually written so
+		digits = 3
+	}
+	return types.StringValue(fmt.Sprintf("%0*o", digits, n)), ok && n >= 0
 }
 
 func (service) decode(v plist.Value) (attr.Value, bool) { return text{}.decode(v) }

@@ -73,20 +73,12 @@ resource "macos_launchdaemon" "telemetry" {
   enabled = false
 }
 
-# The property list of somebody else's, as it is.
+# The property list of somebody else's, with one key changed.
 resource "macos_launchdaemon" "exporter" {
   host  = "mini-01"
   label = "io.prometheus.node_exporter"
-  plist = file("${path.module}/io.prometheus.node_exporter.plist")
-}
-
-# A whole property list, for keys that have no attribute.
-resource "macos_launchdaemon" "legacy" {
-  host  = "mini-01"
-  label = "com.acme.legacy"
-  plist = provider::macos::plist_encode({
-    Label            = "com.acme.legacy"
-    ProgramArguments = ["/usr/local/bin/acme-legacy"]
-    OnDemand         = false
-  })
+  plist = provider::macos::plist_encode(merge(
+    provider::macos::plist_decode(file("${path.module}/io.prometheus.node_exporter.plist")),
+    { Nice = 5 },
+  ))
 }
