@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 		os.Exit(leftovers(m.Run()))
 	case "forward":
 		err = forward()
+	case "login":
+		err = login()
+	case "sh":
+		err = sh(os.Args[1:])
 	case "netcat":
 		err = netcat(os.Args[1], os.Args[2])
 	}
