@@ -22,8 +22,8 @@ import (
 type jobModel struct {
 	types   map[string]attr.Type
 	attrs   map[string]attr.Value
-	secrets map[string]attr.Value // of a configuration; see launchd_secrets.go
-	hidden  []string              // of a state: the names of secrets that may be in the job's file
+	secrets types.Map // of a configuration; see launchd_secrets.go
+	hidden  []string  // of a state: the names of secrets that may be in the job's file
 }
 
 // getter is a configuration, a plan or a state.
@@ -49,10 +49,10 @@ func (m jobModel) label() string { return m.text("label").ValueString() }
 
 // known is false while a part of the job is not known yet.
 func (m jobModel) known() bool {
-	if m.attrs["label"].IsUnknown() || m.attrs["plist"].IsUnknown() {
+	if m.attrs["label"].IsUnknown() || m.attrs["plist"].IsUnknown() || m.secrets.IsUnknown() {
 		return false
 	}
-	for _, v := range m.secrets {
+	for _, v := range m.secrets.Elements() {
 		if v.IsUnknown() {
 			return false
 		}
@@ -85,7 +85,7 @@ func (m jobModel) desired() (dict plist.Dict, text []byte, err error) {
 		return nil, nil, err
 	}
 	dict = append(plist.Dict{{Key: "Label", Value: m.label()}}, dict...)
-	if text, err = plist.Encode(dict); err != nil && len(m.secrets) > 0 {
+	if text, err = plist.Encode(dict); err != nil && len(m.names()) > 0 {
 		err = errSecret // whose own words may quote it
 	}
 	return dict, text, err
@@ -141,8 +141,13 @@ func (m jobModel) restarts(before jobModel) bool {
 // observe fills in what was found. A file goes into the attributes that stand for its keys; one that they cannot stand for, and one that
 // the user gives as text, goes into `plist`. Both stay as the user wrote them while they mean the same to launchd. Secrets are left out.
 func (m jobModel) observe(j *launchctl.Job) {
-	m.secrets = nil
+	m.secrets = types.MapNull(types.StringType)
 	before, _, _ := m.desired()
+	if len(m.hidden) > 0 && j.Err != nil {
+		broken := *j
+		broken.Err = errors.New("what is wrong with it is not shown, since there may be secrets in it")
+		j = &broken
+	}
 	drift := j.Drift()
 	wanted := m.enabled()
 	if m.attrs["enabled"].IsNull() { // after an import

@@ -56,18 +56,17 @@ func secretAttributes() map[string]schema.Attribute {
 
 // withSecrets is the job with the secrets of the configuration.
 func (m jobModel) withSecrets(ctx context.Context, config getter, diags *diag.Diagnostics) jobModel {
-	given, _ := readJob(ctx, config, diags).attrs[secretsName].(types.Map)
-	m.secrets = given.Elements()
+	m.secrets, _ = readJob(ctx, config, diags).attrs[secretsName].(types.Map)
 	return m
 }
 
 // environment is the attribute environment_variables with the secrets among them.
 func (m jobModel) environment() attr.Value {
 	given, _ := m.attrs["environment_variables"].(types.Map)
-	if len(m.secrets) == 0 {
+	if len(m.secrets.Elements()) == 0 {
 		return given
 	}
-	all := maps.Clone(m.secrets)
+	all := m.secrets.Elements()
 	maps.Copy(all, given.Elements())
 	return types.MapValueMust(types.StringType, all)
 }
@@ -94,7 +93,7 @@ func validateSecrets(config jobModel, diags *diag.Diagnostics) {
 var errSecret = errors.New("a variable of " + secretsName + " cannot be written to a property list")
 
 // names are those of the secrets, sorted.
-func (m jobModel) names() []string { return slices.Sorted(maps.Keys(m.secrets)) }
+func (m jobModel) names() []string { return slices.Sorted(maps.Keys(m.secrets.Elements())) }
 
 // private is where a resource keeps what users do not see.
 type private interface {

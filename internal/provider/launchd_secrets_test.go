@@ -94,6 +94,7 @@ func TestLaunchdaemon_secrets(t *testing.T) {
 		drift("added", `'s|<key>OPEN</key>|<key>OTHER</key><string>by-hand</string><key>OPEN</key>|'`),
 		drift("unknown-key", `'s|<key>Label</key>|<!-- hush-1 --><key>Mystery</key><string>x</string><key>Label</key>|'`),
 		drift("broken", `s/plist/list/`),
+		drift("broken-at-secret", `'s|<string>hush-1</string>|hush-1|'`),
 		drift("no-environment", `s/EnvironmentVariables/EnvironmentVariable/`),
 		drift("changed", `s/known/otherwise/`),
 		// One that was no secret becomes one, and back.
