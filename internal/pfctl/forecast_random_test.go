@@ -145,7 +145,7 @@ func (g *gambler) play(ctx context.Context) (d draw, about string, err error) {
 	}
 
 	// Who is sure to be cut off need not wait for long; who is not has all the time.
-	confirm := 4 * time.Minute
+	confirm := 10 * time.Minute
 	if d.cut {
 		confirm = 20 * time.Second
 	}
@@ -197,7 +197,7 @@ func TestRandom(t *testing.T) {
 		work.Go(func() {
 			g := &gambler{client: netip.MustParseAddr("198.51.100.7"), server: netip.MustParseAddr("192.168.1.10")}
 			g.mac = macsim.Start(t, macsim.Mac{
-				Second: 50 * time.Millisecond, Client: netip.AddrPortFrom(g.client, 50000), Server: netip.AddrPortFrom(g.server, 22),
+				Second: 100 * time.Millisecond, Client: netip.AddrPortFrom(g.client, 50000), Server: netip.AddrPortFrom(g.server, 22),
 			})
 			for n := range cases {
 				g.random = rand.New(rand.NewPCG(4, uint64(n)))
