@@ -14,6 +14,9 @@ import (
 // servesEnv makes this program the provider, for a CLI that starts it as that: see TestMain.
 const servesEnv = "MACOS_TEST_SERVES"
 
+// pidEnv is a file to which that process writes its number.
+const pidEnv = "MACOS_TEST_PID"
+
 // cli is the real CLI in a folder of its own, with a provider that is a process of its own: this very program.
 type cli struct {
 	t    *testing.T

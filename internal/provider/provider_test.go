@@ -22,6 +22,9 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(servesEnv) != "" { // a CLI has started this program
+		if file := os.Getenv(pidEnv); file != "" {
+			_ = os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o600)
+		}
 		if err := Serve(NewServer("test"), false); err != nil {
 			log.Fatal(err)
 		}
