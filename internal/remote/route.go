@@ -105,8 +105,9 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 			before, last = all[:i], all[i+1:]
 		}
 		jump := parseDestination(last)
-		// Where all hosts are said to be behind a jump host, it is among them; ssh does not go there through itself.
-		if jump.host != d.host {
+		// Where all hosts are said to be behind a jump host, it is among them; ssh does not go there through itself. At another port of the same
+		// address, there is another machine.
+		if jump.host != d.host || cmp.Or(jump.port, s.port) != s.port {
 			if err := r.lead(ctx, t, jump, before, depth+1); err != nil {
 				return err
 			}

@@ -22,6 +22,8 @@ func TestSSHD_jump(t *testing.T) {
 	t.Parallel()
 	first, second, mac := sshd(t, nil), sshd(t, nil), sshd(t, start(t))
 	one, two, mini := first.config(t, "one"), second.config(t, "two"), mac.config(t, "mini")
+	both := filepath.Join(t.TempDir(), "known_hosts")
+	write(t, both, first.known()+mac.known())
 	for name, test := range map[string]struct {
 		config string
 		jump   string // of the provider
@@ -34,7 +36,10 @@ func TestSSHD_jump(t *testing.T) {
 		"provider-instead":        {one + two + mac.config(t, "mini", "ProxyJump one"), "two", [2]int32{0, 1}},
 		"none":                    {mac.config(t, "mini", "ProxyJump nowhere.invalid"), "none", [2]int32{0, 0}},
 		"everything-behind-one":   {"Match all\n  ProxyJump one\n" + one + mini, "", [2]int32{1, 0}},
-		"not-given-twice":         {"Host two\n  ProxyJump nowhere.invalid\n" + one + two + mac.config(t, "mini", "ProxyJump one,two"), "", [2]int32{1, 1}},
+		"same-address": {
+			mac.config(t, "mini", "ProxyJump mini:"+first.port, "IdentityFile "+first.client, "UserKnownHostsFile "+both), "", [2]int32{1, 0},
+		},
+		"not-given-twice": {"Host two\n  ProxyJump nowhere.invalid\n" + one + two + mac.config(t, "mini", "ProxyJump one,two"), "", [2]int32{1, 1}},
 	} {
 		t.Run(name, func(t *testing.T) { // one by one, since connections are counted
 			before := [2]int32{first.connections.Load(), second.connections.Load()}
