@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,6 +130,55 @@ func TestDialStage(t *testing.T) {
 			var dial *remote.DialError
 			if !errors.As(err, &dial) || dial.Stage != test.want || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v, want stage %s", err, test.want)
+			}
+		})
+	}
+}
+
+// What may pass is tried again until the time is over: a server that hangs up before it has shown its key. What will not is not.
+func TestDialAgain(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	_, other := key(t)
+	for name, test := range map[string]struct {
+		change func(*remote.Target)
+		fails  int32 // that many connections are dropped
+		want   int32 // that many are made
+		stage  remote.Stage
+	}{
+		"dropped":     {func(*remote.Target) {}, 3, 4, ""},
+		"wrong-user":  {func(to *remote.Target) { to.User = "bob" }, 0, 1, remote.StageAuth},
+		"other-key":   {func(to *remote.Target) { to.HostKey = other }, 0, 1, remote.StageHostKey},
+		"after-drops": {func(to *remote.Target) { to.HostKey = other }, 2, 3, remote.StageHostKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var came atomic.Int32
+			address, port := serve(t, func(conn net.Conn) {
+				if came.Add(1) <= test.fails {
+					return
+				}
+				far, err := net.Dial("tcp", mac.Addr())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer far.Close()
+				go func() {
+					_, _ = io.Copy(far, conn)
+					_ = far.Close()
+				}()
+				_, _ = io.Copy(conn, far)
+			})
+			to := target(t, mac)
+			to.Address, to.Port, to.ConnectTimeout = address, port, patience
+			test.change(&to)
+			h := remote.NewHost(to)
+			defer h.Close()
+			_, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"})
+			var dial *remote.DialError
+			if errors.As(err, &dial) != (test.stage != "") || dial != nil && dial.Stage != test.stage || came.Load() != test.want {
+				t.Errorf("got %v after %d connections, want %d", err, came.Load(), test.want)
 			}
 		})
 	}

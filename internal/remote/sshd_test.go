@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -321,4 +322,35 @@ func writeKey(t *testing.T, file string, private any, passphrase string) ssh.Sig
 	write(t, file, string(pem.EncodeToMemory(block)))
 	write(t, file+".pub", string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 	return signer
+}
+
+// All that is done on a Mac goes over one connection, one login and one session, however many resources ask at once.
+func TestSSHD_oneSession(t *testing.T) {
+	t.Parallel()
+	s := sshd(t, start(t), "MaxSessions 1")
+	h := new(remote.Fleet).Host(configured(t, s.config(t, "mini")))
+	defer h.Close()
+	h.Need()
+	var all sync.WaitGroup
+	for i := range 100 {
+		all.Go(func() {
+			if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello", Writes: i%10 == 0}); err != nil {
+				t.Error(err)
+			}
+			if _, err := remote.AskAhead(t.Context(), h, "n", func(ctx context.Context, h *remote.Host) (int, error) {
+				_, err := h.Run(ctx, remote.Cmd{Script: "say hello"})
+				return 0, err
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for what, got := range map[string]int{
+		"connections": int(s.connections.Load()), "logins": s.logged("Accepted publickey"), "sessions": s.logged("Starting session"),
+	} {
+		if got != 1 {
+			t.Errorf("%d %s", got, what)
+		}
+	}
 }
