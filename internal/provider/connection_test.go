@@ -283,6 +283,7 @@ resource "terraform_data" "later" {
 		"hosts-and-host": {
 			strings.Replace(strings.Replace(one, "mini = {", "(terraform_data.later.output) = {", 1), "hosts = {", "host = \"mini\"\n  hosts = {", 1), "mini", update,
 		},
+		"address": {strings.Replace(one, `address = "127.0.0.1"`, "address = terraform_data.later.output", 1), "127.0.0.1", update},
 		"known-hosts": {
 			strings.Replace(connection(sim, map[string]string{"host_key": ""}), "hosts = {",
 				"known_hosts_files = split(\",\", terraform_data.later.output)\n  hosts = {", 1), file, update,

@@ -273,12 +273,13 @@ func (r *pfTableResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 		r.planRemoval(ctx, state, &resp.Diagnostics)
 	}
 	mac := r.mac(plan.Host, &resp.Diagnostics)
+	resp.Deferred = r.deferral(plan.Host, req.ClientCapabilities.DeferralAllowed)
 	if mac == nil || !allKnown(plan.Addresses) || plan.Anchor.IsUnknown() || plan.Name.IsUnknown() {
 		return
 	}
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), "Unable to Plan "+plan.title(), err)
+		r.unplanned(&resp.Diagnostics, "Unable to Plan "+plan.title(), err, true)
 		return
 	}
 	t, change := s.Table(plan.Anchor.ValueString(), plan.Name.ValueString()), plan.change(&state)
@@ -407,11 +408,12 @@ func (r *pfTableResource) Read(ctx context.Context, req resource.ReadRequest, re
 	resp.Diagnostics.Append(state.identify(ctx, resp.Identity)...)
 	mac := r.mac(state.Host, &resp.Diagnostics)
 	if mac == nil {
+		resp.Deferred = r.deferral(state.Host, req.ClientCapabilities.DeferralAllowed)
 		return
 	}
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		explain(&resp.Diagnostics, path.Root("host"), "Unable to Read "+state.title(), err)
+		r.unread(ctx, &resp.Diagnostics, "Unable to Read "+state.title(), err, req.State)
 		return
 	}
 	if s.Table(state.Anchor.ValueString(), state.Name.ValueString()).Gone() {
