@@ -103,7 +103,7 @@ var keySamples = map[string]keySample{
 	"sockets": {
 		hcl: `[
     { name = "Listeners", sock_node_name = "127.0.0.1", sock_service_name = "8080", sock_type = "stream", sock_family = "IPv4", sock_protocol = "TCP", sock_passive = true, bonjour = true },
-    { name = "Control", sock_path_name = "/var/run/acme", sock_path_mode = "600", sock_path_owner = 0, sock_path_group = 0, secure_socket_with_key = "ACME" },
+    { name = "Control", sock_path_name = "/var/run/acme", sock_path_mode = "0600", sock_path_owner = 0, sock_path_group = 0, secure_socket_with_key = "ACME" },
     { name = "Control", sock_type = "dgram", multicast_group = "ff02::1", bonjour_names = ["a", "b"], sock_service_name = "acme" },
   ]`,
 		file: dict(
