@@ -51,8 +51,10 @@ func TestAway_told(t *testing.T) {
 		do    func(*onMac, *diag.Diagnostics, error)
 		want  []string // the beginning of each one's summary; of equal ones there is one
 	}{
-		"read": {false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) },
-			[]string{"Error: Unable to Reach mini"}},
+		"read": {
+			false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) },
+			[]string{"Error: Unable to Reach mini"},
+		},
 		"read-and-planned": {false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
 			m.unread(t.Context(), d, "Unable to Read", err, read)
 			m.unplanned(d, "Unable to Plan", err, false)

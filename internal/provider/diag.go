@@ -44,8 +44,8 @@ func unreached(err error) *remote.DialError {
 	return failure
 }
 
-// said are the failures to reach a Mac that users were told. A failure is remembered for a while, and all who need the Mac meanwhile get the
-// very same error.
+// said are the failures to reach a Mac that users were told. A failure is remembered for a while, and all who need the Mac meanwhile get
+// the very same error.
 var said sync.Map // whose keys are saying
 
 type saying struct {

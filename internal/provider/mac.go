@@ -66,10 +66,11 @@ func (m *onMac) unread(ctx context.Context, diags *diag.Diagnostics, summary str
 	}
 }
 
-// unplanned says why what is planned for a resource could not be checked. Open means that the plan promises nothing which only the Mac knows.
+// unplanned says why what is planned for a resource could not be checked. Open means that the plan promises nothing that only the Mac
+// knows.
 //
-// Terraform plans each change once more in the apply, where nothing is read, and takes it for a bug if something is unknown then that was not
-// before. So a Mac that was not found away by reading is an error there, unless that cannot happen.
+// Terraform plans each change once more in the apply, where nothing is read, and takes it for a bug if something is unknown then that was
+// not before. So a Mac that was not found away by reading is an error there, unless that cannot happen.
 func (m *onMac) unplanned(diags *diag.Diagnostics, summary string, err error, open bool) {
 	failure := unreached(err)
 	if failure != nil {

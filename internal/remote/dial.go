@@ -45,9 +45,10 @@ func (r *route) arrive(ctx context.Context, n int) (*ssh.Client, error) {
 }
 
 // reach connects to h, from where another hop is logged in (nil: from this machine), and logs in. That may take several connections:
-// no server takes more than a few keys on one, and one that is refused or dropped at once may be taken a moment later: a Mac that starts has
-// no network at first and then nobody who listens, launchd starts one sshd for each connection and turns further ones away while as many
-// run as it allows (42), and other servers have MaxStartups. That is tried until the connect timeout is over, and never after a login failed.
+// no server takes more than a few keys on one, and one that is refused or dropped at once may be taken a moment later: a Mac that starts
+// has no network at first and then nobody who listens, launchd starts one sshd for each connection and turns further ones away while as
+// many run as it allows (42), and other servers have MaxStartups. That is tried until the connect timeout is over, and never after a login
+// failed.
 func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Client, error) {
 	l := newLogin(h)
 	defer l.close()

@@ -6,6 +6,8 @@
 // The scripts of a Mac run one after the other. Those that only read are sent together, if they come while the Mac is dialled or
 // another runs, and then need one round trip between them: the surveys of a plan, and its checks of rules, ten at a time.
 //
+// The Macs of one configuration are a [Fleet]: they are dialled side by side before their turn comes, and asked what the others are asked.
+//
 // # How a Mac is reached
 //
 // A [Target] and ssh's configuration make a route: a hop for each jump host, and one for the Mac. Each hop is reached over the one before

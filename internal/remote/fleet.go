@@ -8,13 +8,13 @@ import (
 // Fleet is the Macs that a configuration names. They share their connections to jump hosts, and what becomes known of the work: a Mac is
 // dialled before its turn comes, and asked what the others are asked.
 //
-// Terraform asks for ten resources at a time, so a fleet whose Macs are dialled when they are asked takes as many logins one after the other
-// as it has tens of Macs. What a plan will be about is not known beforehand: it may be targeted at one Mac of three hundred. So the first
-// Mac that is needed is dialled alone; with each further one, another is dialled that nobody has needed yet. That way no more logins are ever
-// made in vain than with a reason, and the number of Macs that are connected doubles with each wave, instead of growing by ten.
+// Terraform asks for ten resources at a time, so a fleet whose Macs are dialled when they are asked takes as many logins one after the
+// other as it has tens of Macs. What a plan will be about is not known beforehand: it may be targeted at one Mac of three hundred. So the
+// first Mac that is needed is dialled alone; with each further one, another is dialled that nobody has needed yet. That way no more logins
+// are made in vain than with a reason, and each wave doubles the number of Macs that are connected, instead of adding ten.
 type Fleet struct {
-	// Said is told what an SSH server says before a login, such as an URL to visit, when it says so; the login may wait for that. It may be called
-	// from many goroutines. nil: the text is in the error only.
+	// Said is told what an SSH server says before a login, such as an URL to visit, when it says so: the login may wait for that. It may
+	// be called from many goroutines. nil: the text is in the error only.
 	Said func(mac, banner string)
 
 	jumps jumps
