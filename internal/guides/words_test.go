@@ -19,6 +19,12 @@ import (
 // words are what comments in a guide tell its test, before a block.
 var words = map[string]func(*session){
 	"another terminal": func(s *session) { s.must(os.Remove(s.path("state"))) },
+	"another folder": func(s *session) {
+		folder, err := os.MkdirTemp(s.home, "folder")
+		s.must(err)
+		_, err = s.run("$", "cd "+folder)
+		s.must(err)
+	},
 
 	// The Mac's minutes last six seconds from here on.
 	"in the background, until pf is enabled": func(s *session) {
