@@ -6,9 +6,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 )
 
@@ -153,8 +155,15 @@ func (c *cli) firstTry(ctx context.Context, f *fleet) error {
 	); err != nil {
 		return err
 	}
-	if err := c.fails(ctx, "apply", "-auto-approve", "-compact-warnings"); err != nil {
+	end := f.follow()
+	err := c.fails(ctx, "apply", "-auto-approve", "-compact-warnings")
+	seen := end()
+	if err != nil {
 		return err
+	}
+	say("Meanwhile, from the tailnet:\n\n%s", strings.Join(seen, "\n"))
+	if len(seen) != 2 {
+		return errors.New("SSH to mini-01 should have died, and come back")
 	}
 	if err := f.byHand(ctx, "mini-01", "pfctl -q -s info | head -1"); err != nil {
 		return err

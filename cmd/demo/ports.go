@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // service is a port on which every Mac here listens, on all its interfaces.
@@ -47,6 +48,36 @@ func (f *fleet) reach(open ...string) error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// follow sees from the tailnet, until it is ended, whether the first Mac answers SSH. What it then returns says when that changed, on the Mac's
+// clock.
+func (f *fleet) follow() (end func() []string) {
+	name := f.names[0]
+	answers := func() bool { return strings.HasPrefix(f.from(name, "utun4", "100.64.0.2", "100.64.0.11"), "22 ") }
+	var changes []string
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		began, was := time.Now(), true
+		for tick := time.NewTicker(50 * time.Millisecond); ; {
+			if is := answers(); is != was {
+				word := map[bool]string{true: "SSH answers again", false: "SSH is dead"}[is]
+				changes = append(changes, fmt.Sprintf("  after %3.0f s   %s", speed*time.Since(began).Seconds(), word))
+				was = is
+			}
+			select {
+			case <-tick.C:
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() []string {
+		close(ended)
+		<-done
+		return changes
+	}
 }
 
 // from is what a Mac answers on an interface.

@@ -46,20 +46,21 @@ type service struct {
 	proto      uint8
 	from, port uint16 // from 0 is any port
 	addrs      [2]netip.Addr
+	carries    bool // tunnels
 }
 
 var (
 	services = []service{
-		{"DNS from a public resolver", udp, 0, 53, both("1.1.1.1", "2606:4700:4700::1111")},
-		{"the time from Apple (NTP)", udp, 0, 123, both("17.253.4.125", "2620:149:a33:3000::1f2")},
-		{"HTTPS", tcp, 0, 443, both("17.253.144.10", "2620:149:af0::10")},
+		{"DNS from a public resolver", udp, 0, 53, both("1.1.1.1", "2606:4700:4700::1111"), false},
+		{"the time from Apple (NTP)", udp, 0, 123, both("17.253.4.125", "2620:149:a33:3000::1f2"), false},
+		{"HTTPS", tcp, 0, 443, both("17.253.144.10", "2620:149:af0::10"), false},
 	}
 	// tailscale is asked for by Macs that have an address in a tailnet. Its port is 41641 unless that is taken; tailscaled without its app
 	// picks one at random.
 	tailscale = []service{
-		{"Tailscale's coordination server", tcp, 0, 443, both("192.200.0.101", "2606:b740:49::101")},
-		{"a relay of Tailscale (DERP)", tcp, 0, 443, both("199.38.181.104", "2607:f740:f::bc")},
-		{"the Mac's peers in the tailnet (WireGuard)", udp, 41641, 41641, both("79.192.0.1", "2003:c0::1")},
+		{"Tailscale's coordination server", tcp, 0, 443, both("192.200.0.101", "2606:b740:49::101"), false},
+		{"a relay of Tailscale (DERP)", tcp, 0, 443, both("199.38.181.104", "2607:f740:f::bc"), true},
+		{"the Mac's peers in the tailnet (WireGuard)", udp, 41641, 41641, both("79.192.0.1", "2003:c0::1"), true},
 	}
 	tailnets = []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fd7a:115c:a1e0::/48")}
 )
@@ -76,6 +77,10 @@ func (s *Survey) asksFor() []need {
 		wanted = slices.Concat(services, tailscale)
 	}
 	var needs []need
+	carried := ""
+	if path, ok := s.path(); ok && slices.ContainsFunc(s.interfaces, func(i pf.Interface) bool { return i.Name == path.Interface && inTailnet(i) }) {
+		carried = ", through which SSH may come"
+	}
 	for _, w := range s.ways {
 		own := s.addresses(w)
 		i := slices.IndexFunc(s.interfaces, func(i pf.Interface) bool { return i.Name == w.iface })
@@ -95,7 +100,11 @@ func (s *Survey) asksFor() []need {
 			add("DNS from the router", udp, 0, w.gateway, 53)
 		}
 		for _, service := range wanted {
-			add(service.what, service.proto, service.from, service.addrs[w.family-pf.Inet], service.port)
+			what := service.what
+			if service.carries {
+				what += carried
+			}
+			add(what, service.proto, service.from, service.addrs[w.family-pf.Inet], service.port)
 		}
 	}
 	return needs

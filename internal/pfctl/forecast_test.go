@@ -149,7 +149,7 @@ func TestJudge(t *testing.T) {
 		"wireguard": {
 			mac:     surveyed{reached: "100.64.0.5"},
 			intents: []Intent{intent(t, mine, "pass out on en0 all\nblock out on en0 proto udp from any port 41641\n")},
-			want:    []string{"cut the Mac's peers in the tailnet (WireGuard), over en0 by line 2" + rules + "block out on en0 proto udp from any port 41641"},
+			want:    []string{"cut the Mac's peers in the tailnet (WireGuard), through which SSH may come, over en0 by line 2" + rules + "block out on en0 proto udp from any port 41641"},
 		},
 		"story": {
 			mac: surveyed{reached: "100.64.0.5"},

@@ -16,7 +16,7 @@ keep)
 	;;
 undo)
 	[ -e tried ] && token=$(ours) && held "$token" || exit 0
-	/sbin/pfctl -X "$token" || exit 26
+	said=$(/sbin/pfctl -X "$token" 2>&1) || fail 26 "$said"
 	[ "$(/bin/cat "$file" 2>/dev/null)" != "$token" ] || /bin/rm -f "$file"
 	;;
 esac

@@ -136,15 +136,15 @@ func foretell(diags *diag.Diagnostics, about subject, findings []pfctl.Finding) 
 		if cuts[0].Demanded { // they come last
 			summary = fmt.Sprintf("%s Would Not Do on %s What It Must", about.what, about.mac)
 		}
-		about.say(diags, !about.forced, summary, verdicts(cuts)+about.goOn)
+		about.say(diags, !about.forced, summary, verdicts(cuts, foreseen)+about.goOn)
 	}
 	if len(stalls) > 0 {
 		about.say(diags, false, fmt.Sprintf("Connections to %s That Are Open Now Will Stall", about.mac),
-			verdicts(stalls)+"pf knows nothing of connections that were open before it was enabled. This provider goes on over a new one, but all others that the "+
+			verdicts(stalls, foreseen)+"pf knows nothing of connections that were open before it was enabled. This provider goes on over a new one, but all others that the "+
 				"rules treat alike will hear nothing more, ssh sessions of people included.")
 	}
 	if len(doubts) > 0 {
-		about.say(diags, false, fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), verdicts(doubts)+"If it does:"+undoes)
+		about.say(diags, false, fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), verdicts(doubts, foreseen)+"If it does:"+undoes)
 	}
 }
 
@@ -163,7 +163,7 @@ func (about subject) say(diags *diag.Diagnostics, isError bool, summary, detail 
 }
 
 // verdicts are the findings in words, those together that one rule decides for one reason.
-func verdicts(findings []pfctl.Finding) string {
+func verdicts(findings []pfctl.Finding, headings map[pfctl.Kind]heading) string {
 	var b strings.Builder
 	for len(findings) > 0 {
 		first := findings[0]
@@ -193,13 +193,19 @@ func verdicts(findings []pfctl.Finding) string {
 	return b.String()
 }
 
-// headings introduce the flows of a kind of finding, and the rule that decides them.
-var headings = map[pfctl.Kind]struct{ flows, rule string }{
-	pfctl.Cut:   {"This would be cut:", "cuts it"},
-	pfctl.Leak:  {"This would pass, and must not:", "lets it through"},
-	pfctl.Stall: {"This would stall:", "cuts it"},
-	pfctl.Doubt: {"It is not certain what would become of this:", "may decide"},
-}
+// A heading introduces the flows of a kind of finding, and the rule that decides them.
+type heading struct{ flows, rule string }
+
+// foreseen is said in a plan, suspected of what was undone.
+var (
+	foreseen = map[pfctl.Kind]heading{
+		pfctl.Cut:   {"This would be cut:", "cuts it"},
+		pfctl.Leak:  {"This would pass, and must not:", "lets it through"},
+		pfctl.Stall: {"This would stall:", "cuts it"},
+		pfctl.Doubt: {"It is not certain what would become of this:", "may decide"},
+	}
+	suspected = map[pfctl.Kind]heading{pfctl.Cut: {"This was cut:", "cut it"}}
+)
 
 // paragraph writes lines under a heading, or nothing when there are none.
 func paragraph(b *strings.Builder, heading string, lines []string) {

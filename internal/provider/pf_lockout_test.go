@@ -66,8 +66,8 @@ func TestLockout_undone(t *testing.T) {
 		resource.TestStep{
 			Config: strings.Replace(short.anchor("com.apple/250.x", walls), "  rules", "  allow_lockout = true\n  rules", 1),
 			ExpectError: wrapped(`(?s)Unable to Load pf Anchor "com.apple/250.x".*rules = .*tried on mini, and then no new connection could be made.*` +
-				`mini has undone it by itself and is as it was before\..*a new SSH connection, the way this one came: in on en0 proto tcp from 198.51.100.7 to 192.168.1.10 port 22.*` +
-				`Line 2 of the rules of anchor "com.apple/250.x" cuts it: block drop in all`),
+				`mini has undone it by itself and is as it was before\..*probably why.*This was cut: .*a new SSH connection, the way this one came: in on en0 proto tcp from 198.51.100.7 to 192.168.1.10 port 22.*` +
+				`Line 2 of the rules of anchor "com.apple/250.x" cut it: block drop in all`),
 		},
 		resource.TestStep{
 			PreConfig: func() {

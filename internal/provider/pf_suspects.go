@@ -44,5 +44,5 @@ func suspects(ctx context.Context, mac *remote.Host, in pfctl.Intent) string {
 	if len(cuts) == 0 {
 		return nobody
 	}
-	return "This is probably why.\n\n" + verdicts(cuts)
+	return "This is probably why.\n\n" + verdicts(cuts, suspected)
 }
