@@ -145,3 +145,13 @@ func TestLaunchagent_refused(t *testing.T) {
 		resource.TestStep{Config: mac.agent(""), ExpectError: wrapped("terraform import ADDRESS 'mini/tfacc.agent'")},
 	)
 }
+
+// Whose agent it is may be known only after an apply: then nothing is planned of the file, rather than something wrong.
+func TestLaunchagent_unknownUser(t *testing.T) {
+	mac := withUsers(t, "anna")
+	mac.sh("mkdir -m 0755 /Users/anna/Library/LaunchAgents; chown anna:staff /Users/anna/Library/LaunchAgents")
+	mac.run(resource.TestStep{
+		Config:            "resource \"terraform_data\" \"user\" {\n  input = \"anna\"\n}\n" + mac.agent("  user = terraform_data.user.output"),
+		ConfigStateChecks: []statecheck.StateCheck{loadedFor("anna"), agentHas("file", knownvalue.StringExact("/Users/anna/Library/LaunchAgents/tfacc.agent.plist"))},
+	})
+}

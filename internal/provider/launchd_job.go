@@ -49,7 +49,7 @@ func (m jobModel) label() string { return m.text("label").ValueString() }
 
 // known is false while a part of the job is not known yet.
 func (m jobModel) known() bool {
-	if m.attrs["label"].IsUnknown() || m.attrs["plist"].IsUnknown() || m.secrets.IsUnknown() {
+	if m.attrs["label"].IsUnknown() || m.attrs["plist"].IsUnknown() || m.secrets.IsUnknown() || m.text("user").IsUnknown() {
 		return false
 	}
 	for _, v := range m.secrets.Elements() {
