@@ -32,7 +32,8 @@ var meddlings = []meddling{
 	{"booted-out", bootsOut, "the job is not loaded", []string{"elsewhere", "edited"}}, // what is not loaded has no other definition
 	{
 		"elsewhere", bootsOut + "; " + writes + " >/Users/Shared/x.plist; launchctl bootstrap system /Users/Shared/x.plist",
-		"the job that is loaded is another one, from /Users/Shared/x.plist", []string{"edited"},
+		"the job that is loaded is another one, from /Users/Shared/x.plist",
+		[]string{"edited"},
 	},
 	{"edited", writes + " >" + file, "launchd still has the interval none, while the file says 60 seconds", []string{"deleted"}},
 	{"mode", "chmod 0664 " + file, "has mode 0664", []string{"linked", "deleted"}},

@@ -91,8 +91,8 @@ func (j *Job) Foreign() bool {
 	})
 }
 
-// Enabled reports whether launchd may load the job again, everywhere. For a job that is not wanted so it is whether launchd may anywhere, and
-// without any session, where nothing can be told, what is wanted.
+// Enabled reports whether launchd may load the job again, everywhere. For a job that is not wanted so, it is whether launchd may
+// anywhere; without any session, where nothing can be told, it is what is wanted.
 func (j *Job) Enabled(wanted bool) bool {
 	if j.Domain == "" {
 		return wanted

@@ -7,8 +7,8 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/plist"
 )
 
-// Agents are loaded where somebody is logged in at the screen, from /Library/LaunchAgents and from the user's own folder, unless the user has them
-// disabled, or they belong into another kind of session.
+// Agents are loaded where somebody is logged in at the screen, from /Library/LaunchAgents and from the user's own folder, unless the
+// user has them disabled, or they belong into another kind of session.
 func TestLogIn(t *testing.T) {
 	m := newMac(t, Mac{People: []string{"anna"}})
 	runs := plist.Entry{Key: "RunAtLoad", Value: true}

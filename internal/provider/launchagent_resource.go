@@ -18,7 +18,8 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 )
 
-// newLaunchagent is macos_launchagent: a job in /Library/LaunchAgents or in a user's Library/LaunchAgents, loaded in the sessions at the screen.
+// newLaunchagent is macos_launchagent: a job in /Library/LaunchAgents or in a user's own such folder, loaded in the sessions at the
+// screen.
 func newLaunchagent() *jobResource {
 	return &jobResource{kind: jobKind{
 		typeName: "macos_launchagent",
@@ -88,7 +89,8 @@ func tellAway(diags *diag.Diagnostics, plan jobModel, mac string) {
 	if user := plan.text("user").ValueString(); user != "" {
 		who = user
 	}
-	detail := fmt.Sprintf("%s is logged in at the screen of %s, so launchd has no session there to load it in. It loads the job at the next login.", who, mac)
+	detail := fmt.Sprintf("%s is logged in at the screen of %s, so launchd has no session there to load it in. It loads the job at the next "+
+		"login.", who, mac)
 	if who != "Nobody" {
 		detail = strings.Replace(detail, "is logged in", "is not logged in", 1)
 	}

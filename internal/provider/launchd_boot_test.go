@@ -9,8 +9,8 @@ import (
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
 )
 
-// A daemon that enables pf and loads its rules does so at every boot, before or after macOS has loaded its own main ruleset: nothing orders the
-// two. That takes no login at the screen, where FileVault does not wait for one.
+// A daemon that enables pf and loads its rules does so at every boot, before or after macOS has loaded its own main ruleset: nothing
+// orders the two. That takes no login at the screen, where FileVault does not wait for one.
 func TestLaunchdaemon_boot(t *testing.T) {
 	for name, early := range map[string]bool{"after-macos": false, "before-macos": true} {
 		t.Run(name, func(t *testing.T) {

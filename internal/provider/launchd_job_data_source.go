@@ -58,7 +58,8 @@ func (m *launchdEntryModel) observe(e launchctl.Entry) {
 		Label: types.StringValue(e.Label), File: orNull(e.File), Loaded: types.BoolValue(e.Loaded != nil), Disabled: types.BoolValue(e.Disabled),
 	}
 	if l := e.Loaded; l != nil {
-		m.State, m.LastExit, m.Type, m.Path, m.Program = orNull(l.State), orNull(l.LastExit), orNull(l.Type), orNull(l.Path), orNull(l.Field("program"))
+		m.State, m.LastExit, m.Type = orNull(l.State), orNull(l.LastExit), orNull(l.Type)
+		m.Path, m.Program = orNull(l.Path), orNull(l.Field("program"))
 		m.Runs, m.App = types.Int64Value(int64(l.Runs)), types.BoolValue(l.ManagedBy != "")
 		if l.PID != 0 {
 			m.PID = types.Int64Value(int64(l.PID))
@@ -160,7 +161,8 @@ func (d *launchdJobDataSource) Read(ctx context.Context, req datasource.ReadRequ
 	model.Arguments, model.Variables, model.Properties = stringList(nil), stringList(nil), stringList(nil)
 	if l := e.Loaded; l != nil {
 		model.Arguments, model.Variables, model.Properties = stringList(l.Arguments()), stringList(l.Variables()), stringList(l.Properties())
-		model.WorkingDirectory, model.UserName, model.GroupName = orNull(l.Field("working directory")), orNull(l.Field("username")), orNull(l.Field("group"))
+		model.UserName, model.GroupName = orNull(l.Field("username")), orNull(l.Field("group"))
+		model.WorkingDirectory = orNull(l.Field("working directory"))
 		model.StandardOutPath, model.StandardErrorPath = orNull(l.Field("stdout path")), orNull(l.Field("stderr path"))
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
