@@ -50,8 +50,8 @@ func (f *fleet) reach(open ...string) error {
 	return errors.Join(wrong...)
 }
 
-// follow sees from the tailnet, until it is ended, whether the first Mac answers SSH. What it then returns says when that changed, on the Mac's
-// clock.
+// follow sees from the tailnet, until it is ended, whether the first Mac answers SSH. What it then returns says when that changed, on the
+// Mac's clock.
 func (f *fleet) follow() (end func() []string) {
 	name := f.names[0]
 	answers := func() bool { return strings.HasPrefix(f.from(name, "utun4", "100.64.0.2", "100.64.0.11"), "22 ") }

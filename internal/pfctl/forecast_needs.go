@@ -78,7 +78,8 @@ func (s *Survey) asksFor() []need {
 	}
 	var needs []need
 	carried := ""
-	if path, ok := s.path(); ok && slices.ContainsFunc(s.interfaces, func(i pf.Interface) bool { return i.Name == path.Interface && inTailnet(i) }) {
+	path, _ := s.path() // on no interface, if it is not known
+	if slices.ContainsFunc(s.interfaces, func(i pf.Interface) bool { return i.Name == path.Interface && inTailnet(i) }) {
 		carried = ", through which SSH may come"
 	}
 	for _, w := range s.ways {

@@ -133,8 +133,11 @@ func (g *gambler) play(ctx context.Context) (d draw, about string, err error) {
 	rules := randomRules(g.random, true)
 	about = fmt.Sprintf("the first anchor:\n%sthe second anchor:\n%s", before, rules)
 	want, err := Check(ctx, h, mine, rules)
-	if err != nil || want.Err != nil {
-		return d, about, fmt.Errorf("they cannot be loaded: %w: %v", err, want.Err)
+	if err == nil && want.Err != nil {
+		err = want.Err
+	}
+	if err != nil {
+		return d, about, fmt.Errorf("they cannot be loaded: %w", err)
 	}
 	later := false // cut after the answer
 	for _, f := range new(Planned).Judge(s, Intent{Anchor: mine, Text: rules, Want: want, Forced: true}) {

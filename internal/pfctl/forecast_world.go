@@ -61,7 +61,7 @@ func (s *Survey) tableFile(name string) ([]byte, error) {
 	if f, ok := s.kept[name]; ok {
 		return []byte(f.text), nil
 	}
-	return nil, errors.New("No such file or directory")
+	return nil, errors.New("No such file or directory") //nolint:staticcheck // as pfctl says it
 }
 
 func (w *world) riddle(anchor, why string) { w.riddles[anchor] = append(w.riddles[anchor], why) }

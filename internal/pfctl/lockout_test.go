@@ -165,9 +165,9 @@ func TestOldConnectionLives(t *testing.T) {
 
 func TestOldConnectionDies(t *testing.T) {
 	t.Parallel()
-	mac, e, _ := lane(t, "")
+	mac, _, _ := lane(t, "")
 	byHand(t, mac, "/sbin/pfctl -q -d 2>/dev/null\n"+holding("block in all\npass in proto tcp to any port 22\npass out all\n")+":")
-	e = errand{Confirm: 10 * time.Minute}.to(mac, mac.Addr())
+	e := errand{Confirm: 10 * time.Minute}.to(mac, mac.Addr())
 	other := reach(t, errand{Command: time.Second}.to(mac, mac.Addr()))
 	if _, err := look(t.Context(), other); err != nil {
 		t.Fatal(err)

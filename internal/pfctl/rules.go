@@ -67,9 +67,10 @@ func (s *Survey) LoadedAnchors() []LoadedAnchor {
 	reached := s.reached()
 	var all []LoadedAnchor
 	for _, name := range s.loadedAnchors() {
-		all = append(all, LoadedAnchor{Name: name, Calls: reached[name], Dead: slices.ContainsFunc(s.anchors[name].Loaded, func(line string) bool {
+		dead := slices.ContainsFunc(s.anchors[name].Loaded, func(line string) bool {
 			return !callLine.MatchString(line) && !slices.Contains(reached[name], callFor(line))
-		})})
+		})
+		all = append(all, LoadedAnchor{Name: name, Calls: reached[name], Dead: dead})
 	}
 	return all
 }

@@ -95,8 +95,11 @@ Counters
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseStatus([]remote.Record{
-				{Key: "now", Args: "1800000000"}, {Key: "info", Body: []byte(test.info)}, {Key: "references", Body: []byte(test.references)},
-				{Key: "token", Body: []byte("15447822800193098702\n")}, {Key: "limits", Body: []byte(test.limits)},
+				{Key: "now", Args: "1800000000"},
+				{Key: "info", Body: []byte(test.info)},
+				{Key: "references", Body: []byte(test.references)},
+				{Key: "token", Body: []byte("15447822800193098702\n")},
+				{Key: "limits", Body: []byte(test.limits)},
 			})
 			if err != nil {
 				t.Fatal(err)

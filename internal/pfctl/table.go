@@ -223,8 +223,8 @@ func set(all []string) map[string]bool {
 	return m
 }
 
-// ApplyTable changes the addresses of a table, in the kernel and in its file, under the same net as [Apply], and returns the table's Mac as it
-// is then, or with ErrTableChanged as found.
+// ApplyTable changes the addresses of a table, in the kernel and in its file, under the same net as [Apply], and returns the table's Mac as
+// it is then, or with ErrTableChanged as found.
 func ApplyTable(ctx context.Context, h *remote.Host, c TableChange) (*Survey, error) {
 	got, err := remote.Together(ctx, h, "pf tables", c, func(ctx context.Context, all []TableChange) []reply {
 		return changeTables(ctx, h, all)
@@ -238,8 +238,8 @@ func ApplyTable(ctx context.Context, h *remote.Host, c TableChange) (*Survey, er
 	return got.survey, nil
 }
 
-// changeTables makes all changes in as few transactions as it can: one that is refused or fails does not keep the others from being made, and
-// of two about one table the second comes later.
+// changeTables makes all changes in as few transactions as it can: one that is refused or fails does not keep the others from being made,
+// and of two about one table the second comes later.
 func changeTables(ctx context.Context, h *remote.Host, all []TableChange) []reply {
 	replies := make([]reply, len(all))
 	open := make([]int, len(all))
