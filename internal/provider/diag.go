@@ -23,7 +23,8 @@ import (
 // becomes a diagnostic.
 func explain(diags *diag.Diagnostics, at path.Path, summary string, err error) {
 	if failure := unreached(err); failure != nil && saidBefore(failure, false) {
-		diags.AddAttributeError(at, summary, fmt.Sprintf("%s cannot be reached, as another error says in full. Nothing was changed there.", failure.Host))
+		diags.AddAttributeError(at, summary, fmt.Sprintf("%s cannot be reached (%s), as another error says in full. Nothing was changed there.",
+			failure.Host, failure.Stage))
 		return
 	}
 	detail := because(err)
