@@ -57,7 +57,7 @@ func demo(ctx context.Context) error {
 		return err
 	}
 
-	chapter("One configuration for all of them", "The configuration is examples/tailscale-only, as it stands.")
+	chapter("One configuration for all of them", "The configuration is examples/tailscale-only, without its checks.")
 	if err := tf.manage(fleet, fleet.names...); err != nil {
 		return err
 	}

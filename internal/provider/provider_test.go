@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("MACOS_TEST_HOST") == "" { // a real Mac does not end when its test does
 		status = leftovers(status)
 	}
+	_ = os.RemoveAll(mirrorDir)
 	os.Exit(status)
 }
 
