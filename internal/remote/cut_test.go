@@ -116,8 +116,8 @@ type place struct {
 	silent   bool  // it takes what comes and passes nothing on
 }
 
-// run runs the whole script over a network that fails once, and says what became of it: "done", "dial" or "lost". Whatever did: it
-// runs once at most, its result is whole or an error, and the error tells whether it may have run.
+// run runs the whole script over a network that fails once, and says what became of it: "done", "lost" or the stage where dialling
+// failed. Whatever did: it runs once at most, its result is whole or an error, and the error tells whether it may have run.
 func (p place) run(t *testing.T, mac *macsim.Mac, n *line, to remote.Target) string {
 	t.Helper()
 	n.silent.Store(p.silent)
@@ -151,7 +151,7 @@ func (p place) run(t *testing.T, mac *macsim.Mac, n *line, to remote.Target) str
 		if ran != 0 || dial.Stage == "" {
 			t.Errorf("%+v: ran %d times although %v", p, ran, err)
 		}
-		return "dial"
+		return string(dial.Stage)
 	case errors.As(err, &lost):
 		if ran > 1 {
 			t.Errorf("%+v: ran %d times", p, ran)
@@ -204,8 +204,10 @@ func TestCut(t *testing.T) {
 				})
 			}
 			all.Wait()
-			if seen["dial"] == 0 || seen["lost"] == 0 {
-				t.Errorf("this met too little: %v", seen)
+			for _, stage := range []remote.Stage{remote.StageSSH, remote.StageAuth, remote.StageShell, "lost"} {
+				if seen[string(stage)] == 0 {
+					t.Errorf("this met too little: %v", seen)
+				}
 			}
 			mac.ForgetCalls()
 			if got := (place{fine: true}).run(t, mac, n, to); got != "done" {
@@ -239,7 +241,7 @@ func TestSSHD_cut(t *testing.T) {
 				n := network(t, "127.0.0.1:"+s.port)
 				to := config(n)
 				to.ConnectTimeout, to.CommandTimeout = 5*time.Second, 5*time.Second
-				if got := (place{at: at, silent: silent}).run(t, mac, n, to); got != want {
+				if got := (place{at: at, silent: silent}).run(t, mac, n, to); got == "done" || (got == "lost") != (want == "lost") {
 					t.Errorf("at %d of %d, silent %v: got %s, want %s", at, total, silent, got, want)
 				}
 			})
