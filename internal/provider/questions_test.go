@@ -96,14 +96,18 @@ $SIG{ALRM} = sub { kill -9, $p; exit 124 }; alarm 1; waitpid $p, 0' /bin/sh -c '
 	{name: "arguments", script: `getconf ARG_MAX`, like: `^1048576\n$`, real: true},
 	{name: "sshd", script: `/usr/sbin/sshd -T | grep -i '^maxsessions'; systemsetup -getremotelogin`, like: `(?i)^maxsessions 10\nRemote Login: On\n`, real: true},
 	{name: "launchctl-verb", script: `launchctl tfacc; echo $?`, like: `Unrecognized subcommand: tfacc\n(.*\n)*(1|64)\n$`, real: true},
-	{name: "launchd-sshd", script: `launchctl print-disabled system | grep openssh.sshd; launchctl print system/com.openssh.sshd | grep '^	path = '`,
-		like: `^\s+"com\.openssh\.sshd" => (enabled|false)\n\tpath = /System/Library/LaunchDaemons/ssh\.plist\n$`},
+	{
+		name: "launchd-sshd", script: `launchctl print-disabled system | grep openssh.sshd; launchctl print system/com.openssh.sshd | grep '^	path = '`,
+		like: `^\s+"com\.openssh\.sshd" => (enabled|false)\n\tpath = /System/Library/LaunchDaemons/ssh\.plist\n$`,
+	},
 	{name: "listeners", script: `lsof -nP -iTCP -sTCP:LISTEN -FpcLPn | sed -n '/^p1$/,/^p[^1]/p'`, like: `^p1\nclaunchd\nLroot\n(f\d+\nPTCP\nn.*\n)*f\d+\nPTCP\nn\*:22\n`},
 	{name: "listeners-none", script: `lsof -nP -iTCP:1 -sTCP:LISTEN -FpcLPn; echo $?`, like: `^1\n$`, real: true},
 	{name: "listeners-of-links", script: `lsof -nP -i -FpcLPn | grep '^n.fe80:' | head -1`, like: `^(n\[fe80:[0-9a-f]+:.*\n)?$`, real: true},
 	{name: "sockets", script: `netstat -anv -p tcp | head -40; lsof -nP -iTCP -sTCP:LISTEN | head -40; lsof -v 2>&1 | head -3`, only: true},
-	{name: "tailscale", script: `ls -ld /Applications/Tailscale.app /Library/Tailscale /usr/local/bin/tailscale* /opt/homebrew/bin/tailscale* /var/run/tailscaled.socket`,
-		only: true},
+	{
+		name: "tailscale", script: `ls -ld /Applications/Tailscale.app /Library/Tailscale /usr/local/bin/tailscale* /opt/homebrew/bin/tailscale* /var/run/tailscaled.socket`,
+		only: true,
+	},
 }
 
 // TestQuestions prints what the Mac of MACOS_TEST_HOST answers, and fails where the simulated Mac answers something else, or where it is not
