@@ -114,11 +114,11 @@ func ask(ctx context.Context, to netip.AddrPort, timeout time.Duration) (answer,
 	}
 	var timedOut net.Error
 	switch {
-	case is(syscall.ECONNREFUSED, syscall.ECONNRESET, wsaRefused, wsaReset):
+	case is(syscall.ECONNREFUSED, syscall.ECONNRESET, errWSARefused, errWSAReset):
 		return closed, nil
-	case errors.As(err, &timedOut) && timedOut.Timeout() && time.Since(began) < timeout && !is(syscall.ETIMEDOUT, wsaTimedOut):
+	case errors.As(err, &timedOut) && timedOut.Timeout() && time.Since(began) < timeout && !is(syscall.ETIMEDOUT, errWSATimedOut):
 		return unasked, context.DeadlineExceeded // the context's deadline, which it tells of a moment later
-	case errors.As(err, &timedOut) && timedOut.Timeout(), is(syscall.ETIMEDOUT, syscall.EHOSTUNREACH, wsaTimedOut, wsaUnreachable):
+	case errors.As(err, &timedOut) && timedOut.Timeout(), is(syscall.ETIMEDOUT, syscall.EHOSTUNREACH, errWSATimedOut, errWSAUnreachable):
 		return filtered, nil
 	}
 	return unasked, err
@@ -126,10 +126,10 @@ func ask(ctx context.Context, to netip.AddrPort, timeout time.Duration) (answer,
 
 // What Windows says, which package syscall has no names for.
 const (
-	wsaReset       syscall.Errno = 10054
-	wsaTimedOut    syscall.Errno = 10060
-	wsaRefused     syscall.Errno = 10061
-	wsaUnreachable syscall.Errno = 10065
+	errWSAReset       syscall.Errno = 10054
+	errWSATimedOut    syscall.Errno = 10060
+	errWSARefused     syscall.Errno = 10061
+	errWSAUnreachable syscall.Errno = 10065
 )
 
 func sorted(ports []uint16, answers []answer) Ports {

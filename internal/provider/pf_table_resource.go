@@ -222,7 +222,8 @@ func (addressesOnce) ValidateSet(_ context.Context, req validator.SetRequest, re
 	for _, a := range elementsOf(req.ConfigValue) {
 		bare := strings.TrimPrefix(canonicalAddress(a), "!")
 		if other, twice := written[bare]; twice {
-			resp.Diagnostics.AddAttributeError(req.Path, "Address Is There Twice", fmt.Sprintf("%q and %q are one entry of a table: %s.", other, a, bare))
+			resp.Diagnostics.AddAttributeError(req.Path, "Address Is There Twice",
+				fmt.Sprintf("%q and %q are one entry of a table: %s.", other, a, bare))
 		}
 		written[bare] = a
 	}
@@ -242,7 +243,8 @@ func (m *pfTableModel) identify(ctx context.Context, identity *tfsdk.ResourceIde
 	return diags
 }
 
-// ModifyPlan asks the Mac whether the table is free to be created, whether it would be there after a restart, and what the change would cut.
+// ModifyPlan asks the Mac whether the table is free to be created, whether it would be there after a restart, and what the change would
+// cut.
 func (r *pfTableResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	var plan, state pfTableModel
 	creates := req.State.Raw.IsNull()

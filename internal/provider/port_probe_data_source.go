@@ -180,7 +180,8 @@ func (d *portProbeDataSource) macFrom(name types.String, diags *diag.Diagnostics
 	h, known := d.inventory.macs[name.ValueString()]
 	switch {
 	case !known && !d.inventory.open:
-		diags.AddAttributeError(path.Root("from"), fmt.Sprintf("Unknown Mac %q", name.ValueString()), "The provider block has no Mac of this name. "+d.inventory.list())
+		diags.AddAttributeError(path.Root("from"), fmt.Sprintf("Unknown Mac %q", name.ValueString()),
+			"The provider block has no Mac of this name. "+d.inventory.list())
 	case h == nil:
 		diags.AddAttributeError(path.Root("from"), "The Mac Is Not Known Yet", "How to reach it depends on something that is known only after an apply.")
 	}
