@@ -66,8 +66,8 @@ var (
 )
 
 // parseScan reads what `nc -v -z` printed, a line for each port. Its exit status is 1 for every kind of failure, so that only its words,
-// those of strerror(3), tell a port that is closed from one that is silent. (From transcripts of macOS. "Host is down" is what a Mac says when
-// nobody in its own network has the address.)
+// those of strerror(3), tell a port that is closed from one that is silent. (From transcripts of macOS. "Host is down" is what a Mac says
+// when nobody in its own network has the address.)
 func parseScan(records []remote.Record) (map[uint16]answer, error) {
 	heard := map[uint16]answer{}
 	for _, r := range records {
