@@ -93,7 +93,7 @@ func bench(ctx context.Context) (good bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	progress("building")
 	relay := filepath.Join(dir, "relay")
 	if err := build(ctx, "./cmd/bench/relay", relay); err != nil {

@@ -202,7 +202,8 @@ func (m *hostSourceModel) observe(host *sysfacts.Host) {
 		return
 	}
 	m.Power = &powerModel{
-		AC: powerSourceOf(host.Power["AC Power"]), Battery: powerSourceOf(host.Power["Battery Power"]), UPS: powerSourceOf(host.Power["UPS Power"]),
+		AC: powerSourceOf(host.Power["AC Power"]), Battery: powerSourceOf(host.Power["Battery Power"]),
+		UPS: powerSourceOf(host.Power["UPS Power"]),
 	}
 	// pmset shows it where it is disabled, and elsewhere it may.
 	m.SleepDisabled = types.BoolValue(host.Power["System-wide power settings"]["SleepDisabled"] == "1")

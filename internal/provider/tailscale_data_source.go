@@ -106,7 +106,8 @@ func (d *tailscaleDataSource) Read(ctx context.Context, req datasource.ReadReque
 		explain(&resp.Diagnostics, path.Root("host"), "Unable to Read Tailscale", err)
 		return
 	}
-	model.Installed, model.Variant, model.Version = types.BoolValue(t.Variant != sysfacts.NoTailscale), textOrNull(string(t.Variant)), textOrNull(t.Version)
+	model.Installed = types.BoolValue(t.Variant != sysfacts.NoTailscale)
+	model.Variant, model.Version = textOrNull(string(t.Variant)), textOrNull(t.Version)
 	model.State, model.HostName, model.DNSName = textOrNull(t.State), textOrNull(t.HostName), textOrNull(t.DNSName)
 	model.SSH, model.KeyExpiry = types.BoolPointerValue(t.SSH), moment(t.KeyExpiry)
 	if model.Addresses, model.Peers = addressValues(t.Addrs), make([]peerModel, len(t.Peers)); t.State == "" {

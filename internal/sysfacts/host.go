@@ -109,8 +109,8 @@ func bootOf(out string) time.Time {
 	return time.Unix(sec, 0).UTC()
 }
 
-// stateOf is true or false after a prefix, by the word that follows; nil for other words. Longer answers begin in the same way: "FileVault
-// is Off, but will be enabled after the next restart." and, of a part of SIP, "unknown (Custom Configuration)."
+// stateOf is true or false after a prefix, by the word that follows; nil for other words, such as SIP's "unknown (Custom Configuration)."
+// Longer answers begin in the same way: "FileVault is Off, but will be enabled after the next restart." is false.
 func stateOf(out, prefix, on, off string) *bool {
 	rest, ok := strings.CutPrefix(out, prefix)
 	word := strings.FieldsFunc(rest, func(r rune) bool { return r == '.' || r == ',' || r == ' ' || r == '\n' })

@@ -146,8 +146,10 @@ func TestDefaultInterfaces(t *testing.T) {
 			{Name: "utun7", PointToPoint: true, Addrs: []Addr{{Prefix: prefix("10.8.0.2/32")}}},
 		},
 		Ways: []Way{
-			{Interface: "utun7", Default: true}, {Interface: "en0", Default: true, Scoped: true, Gateway: gateway},
-			{Interface: "bridge100", Default: true, Scoped: true}, {Interface: "en1", IPv6: true, Default: true, Gateway: netip.MustParseAddr("fe80::1")},
+			{Interface: "utun7", Default: true},
+			{Interface: "en0", Default: true, Scoped: true, Gateway: gateway},
+			{Interface: "bridge100", Default: true, Scoped: true},
+			{Interface: "en1", IPv6: true, Default: true, Gateway: netip.MustParseAddr("fe80::1")},
 			{Interface: "utun0", IPv6: true, Default: true, Scoped: true, Gateway: netip.MustParseAddr("fe80::")},
 			{Interface: "en1", Gateway: gateway},
 		},

@@ -55,16 +55,19 @@ func TestLookAtTailscale(t *testing.T) {
 		"tailscaled": {macsim.Mac{Tailscale: macsim.Tailscale{Variant: "tailscaled"}}, false, upAs(Tailscaled, false, nil)},
 		"ssh":        {macsim.Mac{Tailscale: macsim.Tailscale{Variant: "tailscaled"}, TailscaleSSH: true}, false, upAs(Tailscaled, true, nil)},
 		"homebrew": {
-			macsim.Mac{Tailscale: macsim.Tailscale{Variant: "homebrew", KeyExpiry: expiry, Peers: peers}}, false,
+			macsim.Mac{Tailscale: macsim.Tailscale{Variant: "homebrew", KeyExpiry: expiry, Peers: peers}},
+			false,
 			upAs(Tailscaled, false, func(u *Tailscale) { u.KeyExpiry, u.Peers = expiry, wantPeers }),
 		},
 		"stopped": {
-			macsim.Mac{Tailscale: macsim.Tailscale{Variant: "tailscaled", State: "Stopped"}}, false,
+			macsim.Mac{Tailscale: macsim.Tailscale{Variant: "tailscaled", State: "Stopped"}},
+			false,
 			upAs(Tailscaled, false, func(u *Tailscale) { u.State = "Stopped" }),
 		},
 		"daemon-down": {macsim.Mac{Tailscale: macsim.Tailscale{Variant: "tailscaled", Down: true}}, false, &Tailscale{Variant: Tailscaled}},
 		"standalone": {
-			macsim.Mac{Tailscale: macsim.Tailscale{Variant: "standalone", Peers: peers}}, true,
+			macsim.Mac{Tailscale: macsim.Tailscale{Variant: "standalone", Peers: peers}},
+			true,
 			upAs(Standalone, false, func(u *Tailscale) { u.Peers = wantPeers }),
 		},
 		"app-store": {macsim.Mac{Tailscale: macsim.Tailscale{Variant: "app-store"}}, true, upAs(AppStore, false, nil)},
