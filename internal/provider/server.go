@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 )
 
-// Serve answers the CLI that started this program until it has enough. With debugger it keeps running, and prints how a debugger's CLI
+// Serve answers the CLI that started this program until it has enough. With debug it keeps running, and prints how a debugger's CLI
 // reaches it.
 func Serve(newServer func() tfprotov6.ProviderServer, debug bool) error {
 	// Unless told otherwise, the framework writes a trace of every call to the CLI, which then drops it. That takes a third of a plan's time.
