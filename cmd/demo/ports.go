@@ -60,16 +60,21 @@ func (f *fleet) follow() (end func() []string) {
 	go func() {
 		defer close(done)
 		began, was := time.Now(), true
-		for tick := time.NewTicker(50 * time.Millisecond); ; {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for last := false; ; {
 			if is := answers(); is != was {
 				word := map[bool]string{true: "SSH answers again", false: "SSH is dead"}[is]
 				changes = append(changes, fmt.Sprintf("  after %3.0f s   %s", speed*time.Since(began).Seconds(), word))
 				was = is
 			}
+			if last {
+				return
+			}
 			select {
 			case <-tick.C:
 			case <-ended:
-				return
+				last = true
 			}
 		}
 	}()

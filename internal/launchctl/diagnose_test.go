@@ -140,8 +140,9 @@ func TestDiagnosed(t *testing.T) {
 				mac, h := start(t, macsim.Mac{Version: test.version})
 				mac.SetLaunchd(macsim.Launchd{Vague: vague})
 				before := mac.String()
-				if test.dict == nil {
-					test.dict = job()
+				dict := test.dict
+				if dict == nil {
+					dict = job()
 				}
 				mac.Fail(func(argv []string) *macsim.Failure {
 					if argv[0] == "/bin/launchctl" && argv[1] == "bootstrap" && test.meddle != "" {
@@ -150,7 +151,7 @@ func TestDiagnosed(t *testing.T) {
 					}
 					return nil
 				})
-				_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, test.dict)})
+				_, err := launchctl.Install(t.Context(), h, launchctl.Intent{Label: label, File: text(t, dict)})
 				if !errors.Is(err, launchctl.ErrLoad) || !strings.Contains(said(err), test.want) {
 					t.Errorf("got %v, which said\n%s", err, said(err))
 				}

@@ -42,7 +42,13 @@ const walled = "block in quick proto tcp from any to any port 22\n"
 // Its second is 50 ms, so that it undoes after a second what nobody confirms within twenty of its own.
 func lane(t *testing.T, rules string) (mac *macsim.Mac, e errand, before string) {
 	t.Helper()
-	mac, err := behind(macsim.Mac{Second: 50 * time.Millisecond})
+	return slowLane(t, rules, 50*time.Millisecond)
+}
+
+// slowLane is lane with the length of the Mac's seconds.
+func slowLane(t *testing.T, rules string, second time.Duration) (mac *macsim.Mac, e errand, before string) {
+	t.Helper()
+	mac, err := behind(macsim.Mac{Second: second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,12 +297,11 @@ func TestWatchdogDies(t *testing.T) {
 // TestLastSecond has the confirmation come before and after each program that the watchdog starts around the deadline.
 func TestLastSecond(t *testing.T) {
 	t.Parallel()
-	kept := make([]bool, 16)
+	kept := make([]bool, 40)
 	var work sync.WaitGroup
 	for k := range kept {
 		work.Go(func() {
-			mac, e, _ := lane(t, narrow)
-			e.Confirm = 10 * time.Minute
+			mac, e, _ := slowLane(t, narrow, 200*time.Millisecond) // so that the first moments come before the deadline on a slow machine too
 			var mu sync.Mutex
 			left := -1
 			arrived, release := make(chan struct{}), make(chan struct{})
@@ -345,17 +350,12 @@ func TestLastSecond(t *testing.T) {
 	}
 }
 
-// untilDeadline puts the Mac to sleep until a second before the watchdog's deadline.
+// untilDeadline waits until one or two seconds before the watchdog's deadline.
 func untilDeadline(mac *macsim.Mac) error {
-	said, stderr, exit := mac.Run(context.Background(), `echo $(($(/bin/cat /private/var/run/macos-fleet.watchdog.*/deadline) - $(/bin/date +%s)))`)
+	_, stderr, exit := mac.Run(context.Background(), `until [ $(($(/bin/cat /private/var/run/macos-fleet.watchdog.*/deadline) - $(/bin/date +%s))) -le 2 ]; do /bin/sleep 0.2; done`)
 	if exit != 0 {
 		return errors.New(stderr)
 	}
-	var seconds int
-	if _, err := fmt.Sscan(said, &seconds); err != nil {
-		return err
-	}
-	mac.Sleep(time.Duration(seconds-1) * time.Second)
 	return nil
 }
 

@@ -131,7 +131,7 @@ func TestLookAtStatus_fails(t *testing.T) {
 
 // Readings at different moments make the same moment of it.
 func TestLookAtStatus_since(t *testing.T) {
-	mac := macsim.Start(t, macsim.Mac{Second: 300 * time.Millisecond})
+	mac := macsim.Start(t, macsim.Mac{})
 	if _, _, exit := mac.Run(t.Context(), "/sbin/pfctl -q -E"); exit != 0 {
 		t.Fatal(exit)
 	}
@@ -143,7 +143,8 @@ func TestLookAtStatus_since(t *testing.T) {
 	if first.Since.IsZero() || len(first.References) != 1 || first.References[0].Ours {
 		t.Fatalf("%+v", first)
 	}
-	if _, err := h.Run(t.Context(), remote.Cmd{Script: "/bin/sleep 1", Writes: true}); err != nil {
+	mac.Sleep(90 * time.Second)
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: ":", Writes: true}); err != nil { // what was read is forgotten
 		t.Fatal(err)
 	}
 	second, err := LookAtStatus(t.Context(), h)
