@@ -184,6 +184,9 @@ func (m *Mac) turnOff() {
 	m.closed = true
 	for _, d := range m.doors {
 		_ = d.listener.Close()
+		if d.keeps != nil {
+			d.keeps()
+		}
 	}
 	m.mu.Unlock()
 	m.up.Broadcast()

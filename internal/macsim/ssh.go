@@ -54,6 +54,7 @@ func (m *Mac) listen(addr string, client, server netip.AddrPort) (string, error)
 	m.doors = append(m.doors, d)
 	if m.refuses {
 		_ = d.listener.Close()
+		d.keeps = keepPort(d.addr)
 	} else {
 		m.answer(d)
 	}
@@ -152,13 +153,35 @@ func (m *Mac) RefuseConnections(refuse bool) {
 	for _, d := range m.doors {
 		if refuse {
 			_ = d.listener.Close()
+			d.keeps = keepPort(d.addr)
 			continue
 		}
+		d.keeps()
 		var err error
 		if d.listener, err = net.Listen("tcp", d.addr); err != nil {
 			panic(fmt.Sprintf("macsim: %s was taken while connections were refused: %v", d.addr, err))
 		}
 		m.answer(d)
+	}
+}
+
+// keepPort keeps a port that nobody listens at from being given to anybody else, until it is released: it is made one end of a connection.
+// Where that cannot be, connections that are open still do as much.
+func keepPort(addr string) (release func()) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return func() {}
+	}
+	local, _ := net.ResolveTCPAddr("tcp", addr)
+	conn, err := net.DialTCP("tcp", local, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		_ = l.Close()
+		return func() {}
+	}
+	return func() {
+		_ = conn.SetLinger(0) // so that it does not linger at the port
+		_ = conn.Close()
+		_ = l.Close()
 	}
 }
 

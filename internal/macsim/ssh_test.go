@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -371,6 +372,20 @@ func TestLevers(t *testing.T) {
 	if _, err := c.NewSession(); err == nil {
 		t.Error("the connection lives")
 	}
+	dial(t, m)
+}
+
+// Other systems than Linux have not been tried.
+func TestKeepPort(t *testing.T) {
+	m := Start(t, Mac{})
+	m.RefuseConnections(true)
+	if l, err := net.Listen("tcp", m.Addr()); err == nil {
+		_ = l.Close()
+		if runtime.GOOS == "linux" {
+			t.Error("somebody else got the port")
+		}
+	}
+	m.RefuseConnections(false)
 	dial(t, m)
 }
 

@@ -13,6 +13,7 @@ import (
 type door struct {
 	addr           string
 	listener       net.Listener   // Closed while connections are refused.
+	keeps          func()         // While they are, nobody else gets the port; ends that. nil: they are not.
 	client, server netip.AddrPort // As ListenFor has them, for the next connection.
 	iface          string         // That server is an address of; "" when server is the real end, and pf is not asked.
 	tailscale      bool           // Tailscale's SSH server answers, and pf is not asked.

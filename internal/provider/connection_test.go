@@ -314,15 +314,20 @@ func TestConnection_badPort(t *testing.T) {
 	}
 }
 
-// closedPort is a port of loopback that nobody listens on.
+// closedPort is a port of loopback that nobody listens on, and nobody will as long as the test runs: it is the near end of a connection.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	t.Cleanup(func() { _ = l.Close() })
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
