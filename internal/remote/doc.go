@@ -4,7 +4,8 @@
 // shell serve everything that is done there: one login, one sudo, and one round trip for each script. (A new session
 // for each script costs three round trips when something is sent on stdin, and sshd's MaxSessions of 10 is met soon.)
 // The scripts of a Mac run one after the other. Those that only read are sent together, if they come while the Mac is dialled or
-// another runs, and then need one round trip between them: the surveys of a plan, and its checks of rules, ten at a time.
+// another runs, and then need one round trip between them: the surveys of a plan, and its checks of rules, ten at a time. Those that
+// wait when the shell is started are sent together with what starts it: a plan takes one round trip more than a login and a command.
 //
 // The Macs of one configuration are a [Fleet]: they are dialled side by side before their turn comes, and asked what the others are asked.
 //
@@ -40,7 +41,7 @@
 //
 // # When it fails
 //
-// [DialError] is a Mac that could not be reached, with the stage that failed: nothing was sent. [ExitError] is a script
+// [DialError] is a Mac that could not be reached, with the stage that failed: nothing changed there. [ExitError] is a script
 // that ended with another status than 0. [LostError] is a connection that broke after a script may have started:
 // its outcome is unknown, and it is never sent again.
 package remote

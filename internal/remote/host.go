@@ -174,7 +174,7 @@ func (h *Host) Reconnect(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	fresh, err := h.open(ctx)
+	fresh, err := h.open(ctx, func() []byte { return nil })
 	if err != nil {
 		return err
 	}
@@ -187,8 +187,9 @@ func (h *Host) Reconnect(ctx context.Context) error {
 	return nil
 }
 
-// connect makes sure that there is a shell. That a Mac could not be reached is remembered for as long as an answer is, so that its
-// resources do not each wait for the same silence: all get the same error. The caller holds the turn.
+// connect makes sure that there is a shell. Scripts that only read and wait for the turn are sent together with what starts it, and
+// carried out. That a Mac could not be reached is remembered for as long as an answer is, so that its resources do not each wait for the
+// same silence: all get the same error. The caller holds the turn.
 func (h *Host) connect(ctx context.Context) error {
 	if h.shell != nil {
 		select {
@@ -201,20 +202,28 @@ func (h *Host) connect(ctx context.Context) error {
 	if h.failed != nil && time.Since(h.failedAt) < fresh {
 		return h.failed
 	}
-	shell, err := h.open(ctx)
+	var first []*reading
+	shell, err := h.open(ctx, func() []byte {
+		first = h.next()
+		return requests(first)
+	})
 	if err != nil {
 		h.shell = nil
+		h.putBack(first)
 		if h.failed = nil; !errors.Is(ctx.Err(), context.Canceled) {
 			h.failed, h.failedAt = err, time.Now()
 		}
 		return err
 	}
 	h.shell, h.failed = shell, nil
+	if h.receiveAll(ctx, first); h.shell == nil {
+		return h.unsent(errors.New("the connection broke while it was first used"))
+	}
 	return nil
 }
 
-// open dials the Mac and starts a shell there.
-func (h *Host) open(ctx context.Context) (*shell, error) {
+// open dials the Mac and starts a shell there, with these requests.
+func (h *Host) open(ctx context.Context, requests func() []byte) (*shell, error) {
 	if h.route == nil {
 		r, err := findRoute(ctx, h.target, h.fleet)
 		if err != nil {
@@ -228,7 +237,7 @@ func (h *Host) open(ctx context.Context) (*shell, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openShell(ctx, client, h.route, h.target.SudoPassword)
+	s, err := openShell(ctx, client, h.route, h.target.SudoPassword, requests)
 	if err != nil {
 		_ = client.Close()
 		return nil, err

@@ -50,20 +50,25 @@ func (h *Host) read(ctx context.Context, c Cmd) (Result, error) {
 func (h *Host) readAll(ctx context.Context, r *reading) {
 	var all []*reading
 	for again := false; ; again = true {
-		if err := h.connect(ctx); err != nil {
-			if ctx.Err() != nil {
-				// It may be that only we have given up.
-				h.leave(r)
+		err := h.connect(ctx)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			// It may be that only we have given up.
+			if h.leave(r) {
 				r.end(Result{}, err)
-				return
 			}
+			endAll(all, err)
+			return
+		case err != nil:
 			for all = append(all, h.next()...); len(all) > 0; all = h.next() {
 				endAll(all, err)
 			}
 			return
-		}
-		if all == nil {
+		case all == nil:
 			all = h.next() // with those who came while it was dialled
+		}
+		if len(all) == 0 {
+			return // it was carried out when the Mac was dialled
 		}
 		sent, err := h.sendAll(ctx, all)
 		switch {
@@ -82,15 +87,20 @@ func (h *Host) readAll(ctx context.Context, r *reading) {
 }
 
 func (h *Host) sendAll(ctx context.Context, all []*reading) (sent bool, err error) {
+	err = h.within(ctx, h.target.commandTimeout(), func(s *shell) (err error) {
+		sent, err = s.send(requests(all))
+		return err
+	})
+	return sent, err
+}
+
+// requests are the lines of all.
+func requests(all []*reading) []byte {
 	var lines []byte
 	for _, r := range all {
 		lines = append(lines, r.line...)
 	}
-	err = h.within(ctx, h.target.commandTimeout(), func(s *shell) (err error) {
-		sent, err = s.send(lines)
-		return err
-	})
-	return sent, err
+	return lines
 }
 
 func (h *Host) receiveAll(ctx context.Context, all []*reading) {
@@ -133,14 +143,22 @@ func (h *Host) next() []*reading {
 	return all
 }
 
-// leave takes out r, if it still waits. What is under way goes on without anybody who waits for it.
-func (h *Host) leave(r *reading) {
+// putBack has those wait again, before all others.
+func (h *Host) putBack(first []*reading) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.readings = append(first[:len(first):len(first)], h.readings...)
+}
+
+// leave takes out r, and is false if it does not wait any more. What is under way goes on without anybody who waits for it.
+func (h *Host) leave(r *reading) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, other := range h.readings {
 		if other == r {
 			h.readings = append(h.readings[:i:i], h.readings[i+1:]...)
-			return
+			return true
 		}
 	}
+	return false
 }

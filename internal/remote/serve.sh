@@ -39,7 +39,9 @@ release() { [ "$(/usr/bin/readlink "$lock")" != "$mine" ] || /bin/rm -f "$lock";
 # always has one. Programs inherit this.
 trap '' PIPE HUP
 client=$1
-say ready "$(/usr/bin/uname -s)" "$(/usr/bin/sw_vers -productVersion 2>/dev/null)" "$client"
+system=$(/usr/bin/uname -s)
+say ready "$system" "$(/usr/bin/sw_vers -productVersion 2>/dev/null)" "$client"
+[ "$system" = Darwin ] || exit
 while IFS=' ' read -r seconds script files; do
 	D=
 	mine=

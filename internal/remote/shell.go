@@ -32,43 +32,36 @@ const bootstrap = `exec /bin/sh -c 'IFS= read -r s && eval "$(printf %s "$s" | /
 
 // shell is the root shell on one connection. It serves one request after the other.
 type shell struct {
-	client  *ssh.Client
-	session *ssh.Session
-	stdin   io.WriteCloser
-	stdout  *bufio.Reader
-	stderr  *bufio.Reader
-	mark    string
-	path    string        // the connection as the Mac sees it: client address and port, server address and port; "unknown" if it does not say
-	gone    chan struct{} // closed when the connection has ended
+	client *ssh.Client
+	stdin  io.Writer
+	stdout *bufio.Reader
+	stderr *bufio.Reader
+	mark   string
+	path   string        // the connection as the Mac sees it: client address and port, server address and port; "unknown" if it does not say
+	gone   chan struct{} // closed when the connection has ended
 }
 
-// openShell starts the root shell on client. Every error is a *DialError; the caller closes client.
-func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword string) (*shell, error) {
+// openShell starts the root shell on client. Everything that it needs is sent at once, requests as well, if there are any: they are
+// answered if this succeeds, and may have been carried out if it does not. Every error is a *DialError; the caller closes client.
+func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword string, requests func() []byte) (*shell, error) {
 	failed := func(stage Stage, err error) (*shell, error) {
 		return nil, r.failure(r.last(), stage, withCause(ctx, err))
 	}
 	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
 	defer stop()
 
-	session, err := client.NewSession()
+	channel, asked, err := client.OpenChannel("session", nil)
 	if err != nil {
 		return failed(StageShell, err)
 	}
-	s := &shell{client: client, session: session, mark: "@" + rand.Text(), gone: make(chan struct{})}
+	go ssh.DiscardRequests(asked) // the exit status of the shell among them, which says nothing
+	s := &shell{
+		client: client, stdin: channel, stdout: bufio.NewReader(channel), stderr: bufio.NewReader(channel.Stderr()),
+		mark: "@" + rand.Text(), gone: make(chan struct{}),
+	}
 	go func() { _ = client.Wait(); close(s.gone) }()
-	if s.stdin, err = session.StdinPipe(); err != nil {
-		return failed(StageShell, err)
-	}
-	stdout, err := session.StdoutPipe()
-	if err != nil {
-		return failed(StageShell, err)
-	}
-	stderr, err := session.StderrPipe()
-	if err != nil {
-		return failed(StageShell, err)
-	}
-	s.stdout, s.stderr = bufio.NewReader(stdout), bufio.NewReader(stderr)
-	if err := session.Start(bootstrap); err != nil {
+	// The server is not asked whether it did so, which would cost a round trip: what the shell says first is answer enough.
+	if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{bootstrap})); err != nil {
 		return failed(StageShell, err)
 	}
 
@@ -84,6 +77,7 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 		hello.WriteString(sudoPassword + "\n\n\n")
 	}
 	hello.WriteString(encode("mark=" + s.mark + "\n" + serveScript))
+	hello.Write(requests())
 	if _, err := s.stdin.Write(hello.Bytes()); err != nil {
 		return failed(StageShell, err)
 	}
