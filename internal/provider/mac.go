@@ -167,8 +167,8 @@ func (m *onMac) planHost(ctx context.Context, config tfsdk.Config, state tfsdk.S
 		resp.Diagnostics.Append(state.GetAttribute(ctx, at, &before)...)
 	}
 	if configured.IsNull() {
-		planned = m.inventory.fallback
-		if planned.IsNull() {
+		proposed := planned
+		if planned = m.inventory.fallback; planned.IsNull() {
 			resp.Diagnostics.AddAttributeError(at, "Missing Name of a Mac",
 				"There is more than one Mac, or none, so this resource must say which one it is on. "+m.inventory.list())
 			return
@@ -176,7 +176,10 @@ func (m *onMac) planHost(ctx context.Context, config tfsdk.Config, state tfsdk.S
 		if planned.IsUnknown() && !before.IsNull() {
 			planned = before
 		}
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, at, planned)...)
+		// Setting one attribute has the framework go through all of them.
+		if !planned.Equal(proposed) {
+			resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, at, planned)...)
+		}
 	}
 	if !before.IsNull() && !before.Equal(planned) {
 		resp.RequiresReplace = append(resp.RequiresReplace, at)

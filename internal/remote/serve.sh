@@ -1,11 +1,7 @@
 # The second line, run as root: answer requests, one a line, until the connection ends. $mark starts every header line; $0
 # is the login user and $1 the connection: client address and port, server address and port.
 # shellcheck disable=SC2154 # the line above this script sets $mark
-say() {
-	printf '\n%s' "$mark"
-	printf ' %s' "$@"
-	printf '\n'
-}
+say() { printf '\n%s %s\n' "$mark" "$*"; }
 
 # receive makes $D, a folder of root's own, and puts the files NAME:BASE64 there; without files there is no folder.
 receive() {
