@@ -39,8 +39,8 @@ func Serve(newServer func() tfprotov6.ProviderServer, debug bool) error {
 // lateHeap is how large the heap may become before garbage is collected, in bytes; see collectLate.
 const lateHeap = 18 << 20
 
-// collectLate sets when garbage is collected, for the whole run. Most of what is allocated is garbage at once: the framework's copies of the
-// schemas, a megabyte for each resource. Go by itself would collect it whenever the heap has doubled. At first that is every few megabytes,
+// collectLate sets when garbage is collected, for the whole run. Most of what is allocated is garbage at once: the framework's copies of
+// the schemas, a megabyte for each resource. Go by itself would collect it whenever the heap has doubled. At first that is every few megabytes,
 // and takes as much time as all the rest of a plan; later it would let the heap grow to twice of what is in use. So nothing is collected
 // below lateHeap, and above it whenever the heap has grown by a third.
 func collectLate() {
