@@ -40,9 +40,9 @@ func Serve(newServer func() tfprotov6.ProviderServer, debug bool) error {
 const lateHeap = 18 << 20
 
 // collectLate sets when garbage is collected, for the whole run. Most of what is allocated is garbage at once: the framework's copies of
-// the schemas, a megabyte for each resource. Go by itself would collect it whenever the heap has doubled. At first that is every few megabytes,
-// and takes as much time as all the rest of a plan; later it would let the heap grow to twice of what is in use. So nothing is collected
-// below lateHeap, and above it whenever the heap has grown by a third.
+// the schemas, a megabyte for each resource. Go by itself would collect it whenever the heap has doubled. At first that is every few
+// megabytes, and takes as much time as all the rest of a plan; later it would let the heap grow to twice of what is in use. So nothing is
+// collected below lateHeap, or a little more, and above it whenever the heap has grown by a third.
 func collectLate() {
 	const growth = 35
 	rundebug.SetGCPercent(100 * lateHeap / (4 << 20)) // of the 4 MiB that Go takes to be in use at first
@@ -50,7 +50,7 @@ func collectLate() {
 	var next func(*collection)
 	next = func(*collection) {
 		metrics.Read(live)
-		used := max(live[0].Value.Uint64(), 1<<20)
+		used := max(live[0].Value.Uint64(), 4<<20)
 		rundebug.SetGCPercent(max(growth, int(100*lateHeap/used)-100))
 		runtime.SetFinalizer(new(collection), next)
 	}

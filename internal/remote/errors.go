@@ -24,7 +24,7 @@ const (
 	StageShell   Stage = "shell"
 )
 
-// DialError is a Mac that could not be reached. Nothing changed there: at most, at [StageShell], a script that only reads may have run.
+// DialError is a Mac that could not be reached. Nothing changed there: at most, at [StageShell], a script without Writes may have run.
 type DialError struct {
 	Host   string // the Mac's name
 	Jump   string // the jump host that could not be reached; empty: it was the Mac itself

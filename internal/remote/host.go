@@ -92,10 +92,14 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 		return Result{}, err
 	}
 	defer h.Forget()
-	patience, pause := time.Now().Add(h.target.commandTimeout()), 50*time.Millisecond
+	var patience time.Time
+	pause := 50 * time.Millisecond
 	for again := false; ; again = true {
 		if err := h.connect(ctx); err != nil {
 			return Result{}, err
+		}
+		if patience.IsZero() {
+			patience = time.Now().Add(h.target.commandTimeout())
 		}
 		result, sent, err := h.write(ctx, c)
 		switch holder, busy := busy(result); {
@@ -204,7 +208,7 @@ func (h *Host) connect(ctx context.Context) error {
 	}
 	var first []*reading
 	shell, err := h.open(ctx, func() []byte {
-		first = h.next()
+		first = h.next(mostFirst)
 		return requests(first)
 	})
 	if err != nil {
@@ -216,10 +220,15 @@ func (h *Host) connect(ctx context.Context) error {
 		return err
 	}
 	h.shell, h.failed = shell, nil
-	if h.receiveAll(ctx, first); h.shell == nil {
-		return h.unsent(errors.New("the connection broke while it was first used"))
+	if h.receiveAll(ctx, first); h.shell != nil {
+		return nil
 	}
-	return nil
+	// The connection broke with one of them, which is no reason for others to fail.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h.shell, err = h.open(ctx, func() []byte { return nil })
+	return err
 }
 
 // open dials the Mac and starts a shell there, with these requests.

@@ -243,6 +243,27 @@ func TestRunBusy(t *testing.T) {
 	}
 }
 
+// A lock that is let go between the attempt to take it and the look at whose it is.
+func TestRunLetGo(t *testing.T) {
+	mac := start(t)
+	h := host(t, mac)
+	run := func(script string) {
+		if _, stderr, exit := mac.Run(context.Background(), script); exit != 0 {
+			t.Error(stderr)
+		}
+	}
+	run("/bin/ln -s '9999999999 eve from 100.64.0.9 50000' /private/var/run/macos-fleet.lock")
+	var once sync.Once
+	mac.Watch(func(argv []string, done bool) {
+		if argv[0] == "/bin/ln" && done {
+			once.Do(func() { run("/bin/rm /private/var/run/macos-fleet.lock") })
+		}
+	})
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello", Writes: true}); err != nil {
+		t.Error(err)
+	}
+}
+
 // A full disk stops a script that has files before it starts.
 func TestRunDiskFull(t *testing.T) {
 	mac := start(t)

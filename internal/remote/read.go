@@ -2,14 +2,19 @@ package remote
 
 import (
 	"context"
+	"slices"
 )
 
 // Scripts that only read are sent together, so that they need one round trip: as many as wait, but no more than this many and no more
 // bytes than this, besides the first. While they are written nobody reads what comes back, and both sides would wait for ever if the
 // connection's windows (2 MiB) were full in both directions.
+//
+// Those that are sent together with what starts the shell have less room, since that is to be done within the connect timeout; there the
+// first has to fit as well.
 const (
 	mostReadings = 32
 	mostRequests = 512 << 10
+	mostFirst    = 64 << 10
 )
 
 // reading is a script that only reads, and what became of it.
@@ -19,6 +24,7 @@ type reading struct {
 	done   chan struct{} // closed when what follows may be read
 	result Result
 	err    error
+	left   bool // nobody waits for it; guarded by the Host's mutex
 }
 
 // read is Run for a script that only reads. Whoever gets the turn carries out all that wait.
@@ -60,12 +66,12 @@ func (h *Host) readAll(ctx context.Context, r *reading) {
 			endAll(all, err)
 			return
 		case err != nil:
-			for all = append(all, h.next()...); len(all) > 0; all = h.next() {
+			for all = append(all, h.next(mostRequests)...); len(all) > 0; all = h.next(mostRequests) {
 				endAll(all, err)
 			}
 			return
 		case all == nil:
-			all = h.next() // with those who came while it was dialled
+			all = h.next(mostRequests) // with those who came while it was dialled
 		}
 		if len(all) == 0 {
 			return // it was carried out when the Mac was dialled
@@ -129,12 +135,13 @@ func endAll(all []*reading, err error) {
 	}
 }
 
-// next takes from those that wait as many as may be sent at once, and at least one if there is one.
-func (h *Host) next() []*reading {
+// next takes from those that wait as many as may be sent at once, with so many bytes; and at least one if there is one, unless it is to go
+// with the greeting and too large for that.
+func (h *Host) next(most int) []*reading {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n, size := 0, 0
-	for n < len(h.readings) && n < mostReadings && (n == 0 || size+len(h.readings[n].line) <= mostRequests) {
+	for n < len(h.readings) && n < mostReadings && (n == 0 && most != mostFirst || size+len(h.readings[n].line) <= most) {
 		size += len(h.readings[n].line)
 		n++
 	}
@@ -143,17 +150,19 @@ func (h *Host) next() []*reading {
 	return all
 }
 
-// putBack has those wait again, before all others.
+// putBack has those wait again, before all others, for which somebody waits.
 func (h *Host) putBack(first []*reading) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.readings = append(first[:len(first):len(first)], h.readings...)
+	first = slices.DeleteFunc(slices.Clone(first), func(r *reading) bool { return r.left })
+	h.readings = append(first, h.readings...)
 }
 
 // leave takes out r, and is false if it does not wait any more. What is under way goes on without anybody who waits for it.
 func (h *Host) leave(r *reading) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	r.left = true
 	for i, other := range h.readings {
 		if other == r {
 			h.readings = append(h.readings[:i:i], h.readings[i+1:]...)

@@ -142,6 +142,31 @@ func TestReadAway(t *testing.T) {
 	}
 }
 
+// A script that went with the greeting and does not end takes the connection along, and no other script.
+func TestFirstReadingLost(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	to := target(t, mac)
+	to.CommandTimeout = 500 * time.Millisecond
+	h := remote.NewHost(to)
+	t.Cleanup(h.Close)
+	release := mac.Hold("true")
+	defer release()
+	results := make(chan error, 1)
+	go func() {
+		_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"})
+		results <- err
+	}()
+	mac.Await("true")
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello", Writes: true}); err != nil {
+		t.Error(err)
+	}
+	var lost *remote.LostError
+	if err := <-results; !errors.As(err, &lost) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Who gives up does so alone: while it dials, and while it waits.
 func TestReadGivesUp(t *testing.T) {
 	t.Parallel()

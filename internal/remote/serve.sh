@@ -16,7 +16,7 @@ receive() {
 # take makes this shell the only one that writes on this Mac, for $1 seconds at most. The lock is a symlink, since making one
 # is atomic and brings its text along: until when it holds, and whose it is. One that has run out was left by a shell that was
 # killed, and a reboot empties the folder. It is moved aside first: of two who find it so, one moves it, and puts back what was
-# not the lock that had run out.
+# not the lock that had run out. When this fails, $held is whose it is; empty: there is no room for one.
 lock=/private/var/run/macos-fleet.lock
 take() {
 	now=$(/bin/date +%s)
@@ -27,7 +27,12 @@ take() {
 		/bin/rm -f "$lock.$mark"
 	fi
 	mine="$((now + $1)) $0 from ${client% * *}"
-	/bin/ln -s "$mine" "$lock" 2>/dev/null
+	tries=0
+	until /bin/ln -s "$mine" "$lock" 2>/dev/null; do
+		held=$(/usr/bin/readlink "$lock")
+		tries=$((tries + 1))
+		[ -z "$held" ] && [ "$tries" -lt 5 ] || return 1 # or else it was let go just now
+	done
 }
 release() { [ "$(/usr/bin/readlink "$lock")" != "$mine" ] || /bin/rm -f "$lock"; }
 
@@ -45,8 +50,7 @@ while IFS=' ' read -r seconds script files; do
 	# shellcheck disable=SC2086
 	if [ "$seconds" != 0 ] && ! take "$seconds"; then
 		mine=
-		held=$(/usr/bin/readlink "$lock")
-		status=73 # no lock, so no room for one
+		status=73
 		[ -z "$held" ] || { say busy "$held" && status=75; }
 	elif receive $files; then
 		(eval "$(printf %s "$script" | /usr/bin/base64 -d)") </dev/null

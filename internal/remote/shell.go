@@ -41,7 +41,7 @@ type shell struct {
 	gone   chan struct{} // closed when the connection has ended
 }
 
-// openShell starts the root shell on client. Everything that it needs is sent at once, requests as well, if there are any: they are
+// openShell starts the root shell on client. All that it needs is sent at once, and the first requests with it, if there are any: they are
 // answered if this succeeds, and may have been carried out if it does not. Every error is a *DialError; the caller closes client.
 func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword string, requests func() []byte) (*shell, error) {
 	failed := func(stage Stage, err error) (*shell, error) {
@@ -60,8 +60,12 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 		mark: "@" + rand.Text(), gone: make(chan struct{}),
 	}
 	go func() { _ = client.Wait(); close(s.gone) }()
-	// The server is not asked whether it did so, which would cost a round trip: what the shell says first is answer enough.
-	if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{bootstrap})); err != nil {
+	// OpenSSH takes nothing for the command before it has started it, so that waiting for its answer costs nothing.
+	started, err := channel.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{bootstrap}))
+	if err == nil && !started {
+		err = errors.New("the SSH server refuses to run a command")
+	}
+	if err != nil {
 		return failed(StageShell, err)
 	}
 
@@ -78,10 +82,15 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 	}
 	hello.WriteString(encode("mark=" + s.mark + "\n" + serveScript))
 	hello.Write(requests())
-	if _, err := s.stdin.Write(hello.Bytes()); err != nil {
-		return failed(StageShell, err)
+	_, unsent := s.stdin.Write(hello.Bytes())
+	// Why it was not taken is what the other side said before it ended.
+	if _, err := s.awaitReady(failed); err != nil {
+		return nil, err
 	}
-	return s.awaitReady(failed)
+	if unsent != nil {
+		return failed(StageShell, unsent)
+	}
+	return s, nil
 }
 
 // awaitReady reads up to the header line that serve.sh prints first.

@@ -18,7 +18,7 @@ func TestCancelled(t *testing.T) {
 		kept bool
 		why  string
 	}{
-		"checking":   {at: "change.sh check", why: "lost"},
+		"checking":   {at: "change.sh check", why: "lost or asked"}, // that ends before the connection does
 		"arming":     {at: "bootstrap", why: "lost or asked"},
 		"going":      {at: "go.new", why: "asked"},
 		"trying":     {at: "change.sh try", why: "asked"},
