@@ -173,13 +173,15 @@ func keepPort(addr string) (release func()) {
 		return func() {}
 	}
 	local, _ := net.ResolveTCPAddr("tcp", addr)
-	conn, err := net.DialTCP("tcp", local, l.Addr().(*net.TCPAddr))
+	conn, err := (&net.Dialer{LocalAddr: local}).Dial("tcp", l.Addr().String())
 	if err != nil {
 		_ = l.Close()
 		return func() {}
 	}
 	return func() {
-		_ = conn.SetLinger(0) // so that it does not linger at the port
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // so that it does not linger at the port
+		}
 		_ = conn.Close()
 		_ = l.Close()
 	}
