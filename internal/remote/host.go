@@ -208,7 +208,7 @@ func (h *Host) connect(ctx context.Context) error {
 	}
 	var first []*reading
 	shell, err := h.open(ctx, func() []byte {
-		first = h.next(mostFirst)
+		first = h.next(0, mostFirst)
 		return requests(first)
 	})
 	if err != nil {

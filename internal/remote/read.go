@@ -66,12 +66,12 @@ func (h *Host) readAll(ctx context.Context, r *reading) {
 			endAll(all, err)
 			return
 		case err != nil:
-			for all = append(all, h.next(mostRequests)...); len(all) > 0; all = h.next(mostRequests) {
+			for all = append(all, h.next(1, mostRequests)...); len(all) > 0; all = h.next(1, mostRequests) {
 				endAll(all, err)
 			}
 			return
 		case all == nil:
-			all = h.next(mostRequests) // with those who came while it was dialled
+			all = h.next(1, mostRequests) // with those who came while it was dialled
 		}
 		if len(all) == 0 {
 			return // it was carried out when the Mac was dialled
@@ -135,13 +135,12 @@ func endAll(all []*reading, err error) {
 	}
 }
 
-// next takes from those that wait as many as may be sent at once, with so many bytes; and at least one if there is one, unless it is to go
-// with the greeting and too large for that.
-func (h *Host) next(most int) []*reading {
+// next takes from those that wait as many as may be sent at once: so many at least, if there are, and no more bytes than most besides.
+func (h *Host) next(least, most int) []*reading {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n, size := 0, 0
-	for n < len(h.readings) && n < mostReadings && (n == 0 && most != mostFirst || size+len(h.readings[n].line) <= most) {
+	for n < len(h.readings) && n < mostReadings && (n < least || size+len(h.readings[n].line) <= most) {
 		size += len(h.readings[n].line)
 		n++
 	}
