@@ -68,7 +68,7 @@ func (c *cli) run(ctx context.Context, dir string, args ...string) (time.Duratio
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		c.watch(ended)
+		c.watch(cmd.Process.Pid, ended)
 	}()
 	err := cmd.Wait()
 	took := time.Since(start)
@@ -80,31 +80,27 @@ func (c *cli) run(ctx context.Context, dir string, args ...string) (time.Duratio
 	return took, nil
 }
 
-// watch notes how much memory the provider's process has had at most, which Linux knows as long as it runs.
-func (c *cli) watch(ended <-chan struct{}) {
-	status := ""
+// watch notes how much memory the provider's process, a child of the CLI's, has had at most, which Linux knows as long as it runs.
+func (c *cli) watch(cli int, ended <-chan struct{}) {
 	for {
 		select {
 		case <-ended:
 			return
 		case <-time.After(20 * time.Millisecond):
 		}
-		if status == "" {
-			exes, _ := filepath.Glob("/proc/[0-9]*/exe")
-			for _, exe := range exes {
-				if program, err := os.Readlink(exe); err == nil && program == c.provider {
-					status = filepath.Join(filepath.Dir(exe), "status")
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cli))
+		for _, thread := range threads {
+			children, _ := os.ReadFile(thread)
+			for child := range strings.FieldsSeq(string(children)) {
+				if program, _ := os.Readlink(filepath.Join("/proc", child, "exe")); program != c.provider {
+					continue // It does not run yet: until then it has the CLI's memory.
+				}
+				text, _ := os.ReadFile(filepath.Join("/proc", child, "status"))
+				if _, line, ok := strings.Cut(string(text), "VmHWM:"); ok {
+					kib, _ := strconv.Atoi(strings.Fields(line)[0])
+					c.peak = max(c.peak, kib)
 				}
 			}
-		}
-		text, err := os.ReadFile(status)
-		if err != nil {
-			status = "" // It has ended: there is another one for each step of the CLI's.
-			continue
-		}
-		if _, line, ok := strings.Cut(string(text), "VmHWM:"); ok {
-			kib, _ := strconv.Atoi(strings.Fields(line)[0])
-			c.peak = max(c.peak, kib)
 		}
 	}
 }
