@@ -22,7 +22,10 @@ func New(version string) func() provider.Provider {
 	return func() provider.Provider { return &macosProvider{version: version} }
 }
 
-type macosProvider struct{ version string }
+type macosProvider struct {
+	version   string
+	inventory *inventory // nil before it is configured
+}
 
 func (p *macosProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
 	resp.TypeName, resp.Version = "macos", p.version
@@ -45,9 +48,9 @@ func (p *macosProvider) Configure(ctx context.Context, req provider.ConfigureReq
 	if resp.Diagnostics.Append(req.Config.Get(ctx, &config)...); resp.Diagnostics.HasError() {
 		return
 	}
-	inventory := newInventory(ctx, config, &resp.Diagnostics)
-	resp.ResourceData = inventory
-	resp.DataSourceData = inventory
+	p.inventory = newInventory(ctx, config, &resp.Diagnostics)
+	resp.ResourceData = p.inventory
+	resp.DataSourceData = p.inventory
 }
 
 func (p *macosProvider) Resources(context.Context) []func() resource.Resource {

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -158,7 +157,7 @@ func (m *testMac) run(steps ...resource.TestStep) {
 }
 
 var factories = map[string]func() (tfprotov6.ProviderServer, error){
-	"macos": providerserver.NewProtocol6WithError(New("test")()),
+	"macos": func() (tfprotov6.ProviderServer, error) { return NewServer("test")(), nil },
 }
 
 // checkSchema reports what the framework finds wrong with a resource's schema.

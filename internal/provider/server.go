@@ -60,16 +60,17 @@ func collectLate() {
 // collection is garbage from the start, so that its finalizer runs after the next collection.
 type collection struct{ _ [16]byte }
 
-// NewServer makes the provider as Terraform's protocol has it: the framework's server, but for one thing. That keeps the context of each
+// NewServer makes the provider as Terraform's protocol has it: the framework's server, but for two things. That keeps the context of each
 // call until the provider ends, and with it the call's loggers and its gRPC stream, 10 KB and more. Of a plan of 500 resources these
 // are 2000 calls, and half of the memory. So the calls that come for each resource get a context that lets go of all when they are over.
+// And it is not asked to plan what is settled.
 func NewServer(version string) func() tfprotov6.ProviderServer {
-	whole := providerserver.NewProtocol6(New(version)())
 	return func() tfprotov6.ProviderServer {
-		s := whole()
+		p := &macosProvider{version: version}
+		s := providerserver.NewProtocol6(p)()
 		lists, _ := s.(tfprotov6.ListResourceServer)
 		actions, _ := s.(tfprotov6.ActionServer)
-		return server{s, lists, actions}
+		return server{s, lists, actions, p}
 	}
 }
 
@@ -77,6 +78,7 @@ type server struct {
 	tfprotov6.ProviderServer
 	tfprotov6.ListResourceServer
 	tfprotov6.ActionServer
+	provider *macosProvider
 }
 
 func (s server) ValidateResourceConfig(
@@ -104,6 +106,9 @@ func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceReq
 func (s server) PlanResourceChange(
 	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
+	if s.provider.settled(req) {
+		return &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedIdentity: req.PriorIdentity}, nil
+	}
 	return during(ctx, req, s.ProviderServer.PlanResourceChange)
 }
 
