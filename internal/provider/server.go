@@ -63,7 +63,7 @@ type collection struct{ _ [16]byte }
 // NewServer makes the provider as Terraform's protocol has it: the framework's server, but for two things. That keeps the context of each
 // call until the provider ends, and with it the call's loggers and its gRPC stream, 10 KB and more. Of a plan of 500 resources these
 // are 2000 calls, and half of the memory. So the calls that come for each resource get a context that lets go of all when they are over.
-// And it is not asked to plan what is settled.
+// And it is not asked what can be told without it; see settled and asRead.
 func NewServer(version string) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
 		p := &macosProvider{version: version}
@@ -100,7 +100,12 @@ func (s server) UpgradeResourceIdentity(
 }
 
 func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
-	return during(ctx, req, s.ProviderServer.ReadResource)
+	return during(ctx, req, func(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+		if identity, same := s.provider.asRead(ctx, req); same {
+			return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, NewIdentity: identity}, nil
+		}
+		return s.ProviderServer.ReadResource(ctx, req)
+	})
 }
 
 func (s server) PlanResourceChange(

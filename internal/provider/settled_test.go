@@ -2,11 +2,14 @@ package provider
 
 import (
 	"maps"
+	"math/big"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"golang.org/x/crypto/ssh"
 )
 
 // A plan that is answered without the framework is the one that the framework makes; and all are that can be.
@@ -99,6 +102,83 @@ func TestSettled(t *testing.T) {
 			if c.settled && !reflect.DeepEqual(framework, ours) {
 				t.Errorf("%s, %s: the framework answers\n%+v\nand we\n%+v", name, kind, framework, ours)
 			}
+		}
+	}
+}
+
+// What is read without the framework is what the framework reads.
+func TestAsRead(t *testing.T) {
+	t.Parallel()
+	mac := simulated(t)
+	address, text, _ := strings.Cut(mac.Addr(), ":")
+	port, _, err := new(big.Float).Parse(text, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const plist = `<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict><key>Label</key><string>tfacc.read</string><key>ProgramArguments</key><array><string>/bin/sleep</string>` +
+		`<string>600</string></array></dict></plist>
+`
+	const file = "/Library/LaunchDaemons/tfacc.read.plist"
+	mac.sh(`printf %s "$1" >`+file+` && /bin/launchctl bootstrap system `+file, plist)
+	texts := tftypes.List{ElementType: tftypes.String}
+	command := func(all ...string) tftypes.Value {
+		values := []tftypes.Value{}
+		for _, text := range all {
+			values = append(values, wireText(text))
+		}
+		return tftypes.NewValue(texts, values)
+	}
+	for _, c := range []struct {
+		name, script string
+		state        map[string]tftypes.Value // what differs from the job as it was loaded
+		same         bool
+	}{
+		{name: "as it is", same: true},
+		{name: "another command", state: map[string]tftypes.Value{"program_arguments": command("/bin/sleep", "5")}},
+		{name: "another Mac", state: map[string]tftypes.Value{"host": wireText("other")}},
+		{name: "another job", state: map[string]tftypes.Value{"label": wireText("tfacc.none")}},
+		{name: "not loaded", script: "/bin/launchctl bootout system/tfacc.read"},
+		{name: "gone", script: "/bin/rm " + file},
+	} {
+		if c.script != "" {
+			mac.sh(c.script)
+		}
+		// A Mac is read once in a plan.
+		wire, resources := configured(t, map[string]tftypes.Value{
+			"address": wireText(address), "port": tftypes.NewValue(tftypes.Number, port), "user": wireText("admin"), "ssh_config_file": wireText("none"),
+			"host_key":    wireText(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(mac.HostKey())))),
+			"private_key": wireText(mac.ClientKey()),
+		})
+		of := resources["macos_launchdaemon"]
+		state := map[string]tftypes.Value{
+			"host": wireText("mini"), "label": wireText("tfacc.read"), "program_arguments": command("/bin/sleep", "600"), "file": wireText(file),
+			"enabled": tftypes.NewValue(tftypes.Bool, true), "drift": command(),
+		}
+		maps.Copy(state, c.state)
+		s := wire.(server)
+		req := &tfprotov6.ReadResourceRequest{TypeName: "macos_launchdaemon", CurrentState: dynamic(t, wireObject(t, of, state))}
+		if _, same := s.provider.asRead(t.Context(), req); same != c.same {
+			t.Errorf("%s: as read is %v", c.name, same)
+		}
+		framework, err := s.ProviderServer.ReadResource(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, err := s.ReadResource(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := read(t, framework.NewState, of)
+		if !found.Equal(read(t, ours.NewState, of)) {
+			t.Errorf("%s: the framework reads\n%s\nand we\n%s", c.name, found, read(t, ours.NewState, of))
+		}
+		if same := found.Equal(read(t, req.CurrentState, of)) && len(framework.Diagnostics) == 0; same != c.same {
+			t.Errorf("%s: the framework reads no change: %v: %s", c.name, same, found)
+		}
+		framework.NewState, ours.NewState = nil, nil
+		if c.same && !reflect.DeepEqual(framework, ours) {
+			t.Errorf("%s: the framework answers\n%+v\nand we\n%+v", c.name, framework, ours)
 		}
 	}
 }
