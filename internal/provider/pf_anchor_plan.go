@@ -102,10 +102,7 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		plan.LoadedRules = stringList(want.Lines)
 	}
 	warn(&resp.Diagnostics, s, mac.Name(), name, want, creates)
-	intents := []pfctl.Intent{{
-		Anchor: name, Text: plan.Rules.ValueString(), Want: want, Pass: flows(plan.MustPass), Block: flows(plan.MustBlock),
-		Demands: creates || !plan.MustPass.Equal(state.MustPass) || !plan.MustBlock.Equal(state.MustBlock), Forced: plan.AllowLockout.ValueBool(),
-	}}
+	intents := []pfctl.Intent{plan.intent(want, creates || !plan.MustPass.Equal(state.MustPass) || !plan.MustBlock.Equal(state.MustBlock))}
 	planned := r.inventory.planned[mac.Name()]
 	old := pfctl.Intent{Anchor: state.Name.ValueString(), Gone: true}
 	renamed := old.Anchor != "" && old.Anchor != name && plan.Host.Equal(state.Host)
@@ -116,6 +113,14 @@ func (r *pfAnchorResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	foretell(&resp.Diagnostics, about, planned.Judge(s, intents...))
 	if renamed {
 		foretell(&resp.Diagnostics, replacing(old.Anchor, mac), new(pfctl.Planned).Judge(s, old))
+	}
+}
+
+// intent is what a plan is going to do to the Mac, where its rules load to this. Its demands may be new.
+func (m *pfAnchorModel) intent(want pfctl.Rules, demands bool) pfctl.Intent {
+	return pfctl.Intent{
+		Anchor: m.Name.ValueString(), Text: m.Rules.ValueString(), Want: want, Pass: flows(m.MustPass), Block: flows(m.MustBlock),
+		Demands: demands, Forced: m.AllowLockout.ValueBool(),
 	}
 }
 

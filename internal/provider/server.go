@@ -100,18 +100,16 @@ func (s server) UpgradeResourceIdentity(
 }
 
 func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
-	return during(ctx, req, func(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
-		if identity, same := s.provider.asRead(ctx, req); same {
-			return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, NewIdentity: identity}, nil
-		}
-		return s.ProviderServer.ReadResource(ctx, req)
-	})
+	if identity, same := s.provider.asRead(ctx, req); same {
+		return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, NewIdentity: identity}, nil
+	}
+	return during(ctx, req, s.ProviderServer.ReadResource)
 }
 
 func (s server) PlanResourceChange(
 	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
-	if s.provider.settled(req) {
+	if s.provider.settled(ctx, req) {
 		return &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedIdentity: req.PriorIdentity}, nil
 	}
 	return during(ctx, req, s.ProviderServer.PlanResourceChange)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -15,113 +16,205 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
+	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
-// settled reports whether a plan for a job is what the state says, because nothing else is asked for. The framework and ModifyPlan would
-// come to the same, but on the way copy the schema of all attributes for each attribute, several times, which was half of the provider's
-// time in a plan without changes. False says nothing: they are to be asked.
-func (p *macosProvider) settled(req *tfprotov6.PlanResourceChangeRequest) bool {
-	of, ok := jobTypes()[req.TypeName]
-	if !ok || p.inventory == nil || len(req.PriorPrivate) > 0 || !bytes.Equal(req.PriorState.MsgPack, req.ProposedNewState.MsgPack) {
-		return false
-	}
-	state, config := attributesIn(req.PriorState, of.object), attributesIn(req.Config, of.object)
-	if state == nil || config == nil {
-		return false // There is none before, or none after.
-	}
-	var host string
-	var drift []tftypes.Value
-	var enabled bool
-	if !known(state["host"], &host) || !known(state["drift"], &drift) || !known(state["enabled"], &enabled) {
-		return false
-	}
-	// The configuration leaves the host to the provider, and whether the job is enabled to the default.
-	at := config["host"].IsNull() && p.inventory.fallback.ValueString() != host
-	off := config["enabled"].IsNull() && !enabled
-	return p.inventory.macs[host] != nil && !at && !off && len(drift) == 0 && config[secretsName].IsNull()
+// This file answers, without the framework, for resources of which there is nothing to say: most of them, in most plans. The framework
+// comes to the same, but copies the schema of all attributes for each attribute on the way, several times over. That was more than half of
+// the provider's time in a plan without changes.
+
+// A settler is a resource that can tell, of one that exists, that there is nothing to say. False says nothing: then it is to be
+// read or planned.
+type settler interface {
+	resource.ResourceWithConfigure
+	resource.ResourceWithIdentity
+	// asRead reports whether Read would find what the state says, on this Mac.
+	asRead(ctx context.Context, mac *remote.Host, state tfsdk.State) bool
+	// settled reports whether ModifyPlan would leave a plan that is the state, without a word. What is configured is in that state, but for
+	// attributes of which this configuration says nothing, and for those that are write-only.
+	settled(ctx context.Context, mac *remote.Host, state, config tfsdk.State) bool
 }
 
-// asRead reports whether a job is on its Mac as the state says, and returns what identifies it then. Otherwise, and where there is
-// something to say, the resource is to be read; as in [macosProvider.settled], that takes the framework most of a plan's time.
-func (p *macosProvider) asRead(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ResourceIdentityData, bool) {
-	of, ok := jobTypes()[req.TypeName]
-	if !ok || p.inventory == nil || len(req.Private) > 0 {
-		return nil, false
-	}
-	raw, err := req.CurrentState.Unmarshal(of.object)
-	if err != nil || raw.IsNull() || !raw.IsFullyKnown() {
-		return nil, false
-	}
-	var diags diag.Diagnostics
-	state := readJob(ctx, tfsdk.State{Raw: raw, Schema: of.schema}, &diags)
-	mac := p.inventory.macs[state.text("host").ValueString()]
-	if mac == nil || diags.HasError() {
-		return nil, false
-	}
-	mac.Need()
-	s, err := launchctl.Look(ctx, mac, of.place(state))
-	if err != nil {
-		return nil, false
-	}
-	j := s.Job(state.label())
-	if j.Gone() {
-		return nil, false
-	}
-	before := maps.Clone(state.attrs)
-	if state.observe(j); !maps.EqualFunc(before, state.attrs, attr.Value.Equal) {
-		return nil, false
-	}
-	identity := map[string]tftypes.Value{}
-	for name := range of.identity.AttributeTypes {
-		identity[name] = tftypes.NewValue(tftypes.String, nil)
-		if text := state.text(name); !text.IsNull() {
-			identity[name] = tftypes.NewValue(tftypes.String, text.ValueString())
-		}
-	}
-	data, err := tfprotov6.NewDynamicValue(of.identity, tftypes.NewValue(of.identity, identity))
-	return &tfprotov6.ResourceIdentityData{IdentityData: &data}, err == nil
+// settlers makes them.
+var settlers = []func() settler{
+	func() settler { return &pfAnchorResource{} },
+	func() settler { return newLaunchdaemon() },
+	func() settler { return newLaunchagent() },
 }
 
-// jobType is what the framework makes of a kind of job's schemas.
-type jobType struct {
-	*jobResource
+// wireType is a settler, as it is known in the protocol.
+type wireType struct {
+	settler  func() settler
 	schema   schema.Schema
 	object   tftypes.Type
 	identity tftypes.Object // of texts
 }
 
-// jobTypes are those of all kinds, by the names of their resources.
-var jobTypes = sync.OnceValue(func() map[string]jobType {
+// wireTypes are those of all settlers, by the names of the resources.
+var wireTypes = sync.OnceValue(func() map[string]wireType {
 	ctx := context.Background()
-	types := map[string]jobType{}
-	for _, r := range []*jobResource{newLaunchdaemon(), newLaunchagent()} {
-		var resp resource.SchemaResponse
-		r.Schema(ctx, resource.SchemaRequest{}, &resp)
+	types := map[string]wireType{}
+	for _, made := range settlers {
+		r := made()
+		var name resource.MetadataResponse
+		var is resource.SchemaResponse
 		var ids resource.IdentitySchemaResponse
+		r.Metadata(ctx, resource.MetadataRequest{}, &name)
+		r.Schema(ctx, resource.SchemaRequest{}, &is)
 		r.IdentitySchema(ctx, resource.IdentitySchemaRequest{}, &ids)
 		identity := tftypes.Object{AttributeTypes: map[string]tftypes.Type{}}
 		for name := range ids.IdentitySchema.Attributes {
 			identity.AttributeTypes[name] = tftypes.String
 		}
-		types[r.kind.typeName] = jobType{r, resp.Schema, resp.Schema.Type().TerraformType(ctx), identity}
+		types[name.TypeName] = wireType{made, is.Schema, is.Schema.Type().TerraformType(ctx), identity}
 	}
 	return types
 })
 
-// attributesIn are an object's attributes; nil if it is null or not as it should be.
-func attributesIn(value *tfprotov6.DynamicValue, of tftypes.Type) map[string]tftypes.Value {
-	object, err := value.Unmarshal(of)
-	if err != nil {
-		return nil
+// asRead reports whether a resource is on its Mac as the state says, and returns what identifies it.
+func (p *macosProvider) asRead(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ResourceIdentityData, bool) {
+	of, r, ok := p.settler(ctx, req.TypeName, req.Private)
+	if !ok {
+		return nil, false
 	}
-	var attributes map[string]tftypes.Value
-	if err := object.As(&attributes); err != nil {
-		return nil
+	state, attributes := of.state(req.CurrentState)
+	mac := p.macOf(attributes)
+	if mac == nil {
+		return nil, false
 	}
-	return attributes
+	mac.Need()
+	if !r.asRead(ctx, mac, state) {
+		return nil, false
+	}
+	identity := map[string]tftypes.Value{}
+	for name := range of.identity.AttributeTypes {
+		identity[name] = attributes[name]
+	}
+	data, err := tfprotov6.NewDynamicValue(of.identity, tftypes.NewValue(of.identity, identity))
+	return &tfprotov6.ResourceIdentityData{IdentityData: &data}, err == nil
 }
 
-// known takes a value over, and reports whether there is one.
-func known(value tftypes.Value, to any) bool {
+// settled reports whether the plan for a resource is its state, because nothing else is asked for and nothing is to be said.
+func (p *macosProvider) settled(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) bool {
+	of, r, ok := p.settler(ctx, req.TypeName, req.PriorPrivate)
+	if !ok || !bytes.Equal(req.PriorState.MsgPack, req.ProposedNewState.MsgPack) {
+		return false
+	}
+	state, attributes := of.state(req.PriorState)
+	config, configured := of.state(req.Config)
+	mac := p.macOf(attributes)
+	var drift []tftypes.Value
+	if mac == nil || configured == nil || !told(attributes["drift"], &drift) || len(drift) > 0 {
+		return false
+	}
+	if configured["host"].IsNull() && p.inventory.fallback.ValueString() != mac.Name() {
+		return false
+	}
+	return r.settled(ctx, mac, state, config)
+}
+
+// settler is the resource of this name. There is none for one that keeps something besides its state.
+func (p *macosProvider) settler(ctx context.Context, name string, private []byte) (of wireType, r settler, ok bool) {
+	of, ok = wireTypes()[name]
+	if !ok || p.inventory == nil || len(private) > 0 {
+		return of, nil, false
+	}
+	r = of.settler()
+	r.Configure(ctx, resource.ConfigureRequest{ProviderData: p.inventory}, new(resource.ConfigureResponse))
+	return of, r, true
+}
+
+// macOf is the Mac that a state names; nil when it is not known, or not yet how to reach it.
+func (p *macosProvider) macOf(attributes map[string]tftypes.Value) *remote.Host {
+	var host string
+	if attributes == nil || !told(attributes["host"], &host) {
+		return nil
+	}
+	return p.inventory.macs[host]
+}
+
+// state is a state or a configuration, and its attributes: nil if there is none.
+func (of wireType) state(value *tfprotov6.DynamicValue) (tfsdk.State, map[string]tftypes.Value) {
+	object, err := value.Unmarshal(of.object)
+	var attributes map[string]tftypes.Value
+	if err == nil {
+		err = object.As(&attributes)
+	}
+	if err != nil {
+		return tfsdk.State{}, nil
+	}
+	return tfsdk.State{Raw: object, Schema: of.schema}, attributes
+}
+
+// told takes a value over, and reports whether there is one.
+func told(value tftypes.Value, to any) bool {
 	return value.IsFullyKnown() && !value.IsNull() && value.As(to) == nil
+}
+
+func (r *jobResource) asRead(ctx context.Context, mac *remote.Host, from tfsdk.State) bool {
+	var diags diag.Diagnostics
+	state := readJob(ctx, from, &diags)
+	if diags.HasError() {
+		return false
+	}
+	s, err := launchctl.Look(ctx, mac, r.place(state))
+	if err != nil || s.Job(state.label()).Gone() {
+		return false
+	}
+	before := maps.Clone(state.attrs)
+	state.observe(s.Job(state.label()))
+	return maps.EqualFunc(before, state.attrs, attr.Value.Equal)
+}
+
+// What a plan says of a job that exists does not depend on what is on the Mac.
+func (r *jobResource) settled(_ context.Context, _ *remote.Host, state, config tfsdk.State) bool {
+	var is, configured map[string]tftypes.Value
+	if state.Raw.As(&is) != nil || config.Raw.As(&configured) != nil {
+		return false
+	}
+	var enabled bool // which is the default
+	return (told(is["enabled"], &enabled) && enabled || !configured["enabled"].IsNull()) && configured[secretsName].IsNull()
+}
+
+func (r *pfAnchorResource) asRead(ctx context.Context, mac *remote.Host, from tfsdk.State) bool {
+	var state pfAnchorModel
+	if from.Get(ctx, &state).HasError() {
+		return false
+	}
+	s, err := pfctl.Look(ctx, mac)
+	if err != nil || s.Gone(state.Name.ValueString()) {
+		return false
+	}
+	found := state
+	found.observe(s)
+	return found.Rules.Equal(state.Rules) && found.File.Equal(state.File) && found.LoadedRules.Equal(state.LoadedRules) &&
+		found.PFEnabled.Equal(state.PFEnabled) && found.Drift.Equal(state.Drift)
+}
+
+// A plan warns of what makes an anchor useless, and foresees what becomes of its demands when others change.
+func (r *pfAnchorResource) settled(ctx context.Context, mac *remote.Host, from, _ tfsdk.State) bool {
+	var state pfAnchorModel
+	if from.Get(ctx, &state).HasError() {
+		return false
+	}
+	s, err := pfctl.Look(ctx, mac)
+	if err != nil || confTrouble(s, mac.Name()) != nil {
+		return false
+	}
+	name, rules := state.Name.ValueString(), state.Rules.ValueString()
+	a := s.Anchor(name)
+	if a.Link || !a.Exists || a.Text != pfctl.Terminated(rules) || a.File != state.File.ValueString() {
+		return false
+	}
+	if s.Plan(name, a.Expected).Kernel || !slices.Equal(a.Loaded, stringsOf(state.LoadedRules)) {
+		return false
+	}
+	var said diag.Diagnostics
+	refused(&said, mac.Name(), rules, a.Expected)
+	warn(&said, s, mac.Name(), name, a.Expected, false)
+	if len(said) > 0 {
+		return false
+	}
+	return len(r.inventory.planned[mac.Name()].Judge(s, state.intent(a.Expected, false))) == 0
 }

@@ -79,7 +79,7 @@ func TestSettled(t *testing.T) {
 			if c.private == "" {
 				req.PriorPrivate = nil
 			}
-			if got := s.provider.settled(req); got != c.settled {
+			if got := s.provider.settled(t.Context(), req); got != c.settled {
 				t.Errorf("%s, %s: settled is %v", name, kind, got)
 			}
 			framework, err := s.ProviderServer.PlanResourceChange(t.Context(), req)
