@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -54,7 +55,7 @@ type wireType struct {
 // wireTypes are those of all settlers, by the names of the resources.
 var wireTypes = sync.OnceValue(func() map[string]wireType {
 	ctx := context.Background()
-	types := map[string]wireType{}
+	all := map[string]wireType{}
 	for _, made := range settlers {
 		r := made()
 		var name resource.MetadataResponse
@@ -67,9 +68,9 @@ var wireTypes = sync.OnceValue(func() map[string]wireType {
 		for name := range ids.IdentitySchema.Attributes {
 			identity.AttributeTypes[name] = tftypes.String
 		}
-		types[name.TypeName] = wireType{made, is.Schema, is.Schema.Type().TerraformType(ctx), identity}
+		all[name.TypeName] = wireType{made, is.Schema, is.Schema.Type().TerraformType(ctx), identity}
 	}
-	return types
+	return all
 })
 
 // asRead reports whether a resource is on its Mac as the state says, and returns what identifies it.
@@ -177,9 +178,30 @@ func (r *jobResource) settled(_ context.Context, _ *remote.Host, state, config t
 	return (told(is["enabled"], &enabled) && enabled || !configured["enabled"].IsNull()) && configured[secretsName].IsNull()
 }
 
+// anchorIn is what Get would make of a state, which compiles a regular expression for each field on the way.
+func anchorIn(ctx context.Context, from tfsdk.State) (m pfAnchorModel, ok bool) {
+	var object types.Object
+	if from.Get(ctx, &object).HasError() {
+		return m, false
+	}
+	is := object.Attributes()
+	for name, to := range map[string]*types.String{"host": &m.Host, "name": &m.Name, "rules": &m.Rules, "file": &m.File} {
+		*to, _ = is[name].(types.String)
+	}
+	for name, to := range map[string]*types.Bool{"allow_lockout": &m.AllowLockout, "pf_enabled": &m.PFEnabled} {
+		*to, _ = is[name].(types.Bool)
+	}
+	for name, to := range map[string]*types.List{
+		"must_pass": &m.MustPass, "must_block": &m.MustBlock, "loaded_rules": &m.LoadedRules, "drift": &m.Drift,
+	} {
+		*to, _ = is[name].(types.List)
+	}
+	return m, true
+}
+
 func (r *pfAnchorResource) asRead(ctx context.Context, mac *remote.Host, from tfsdk.State) bool {
-	var state pfAnchorModel
-	if from.Get(ctx, &state).HasError() {
+	state, ok := anchorIn(ctx, from)
+	if !ok {
 		return false
 	}
 	s, err := pfctl.Look(ctx, mac)
@@ -194,8 +216,8 @@ func (r *pfAnchorResource) asRead(ctx context.Context, mac *remote.Host, from tf
 
 // A plan warns of what makes an anchor useless, and foresees what becomes of its demands when others change.
 func (r *pfAnchorResource) settled(ctx context.Context, mac *remote.Host, from, _ tfsdk.State) bool {
-	var state pfAnchorModel
-	if from.Get(ctx, &state).HasError() {
+	state, ok := anchorIn(ctx, from)
+	if !ok {
 		return false
 	}
 	s, err := pfctl.Look(ctx, mac)

@@ -58,6 +58,7 @@ func TestSettled(t *testing.T) {
 		"secrets before":         {private: `{"` + secretsKey + `":"WyJUT0tFTiJd"}`},
 	} {
 		for _, kind := range []string{"macos_launchdaemon", "macos_launchagent"} {
+			t.Log(name, kind)
 			of := resources[kind]
 			config := given{"label": wireText("com.acme.tfacc"), "program_arguments": list("/bin/sleep", "5")}
 			state := maps.Clone(config)
@@ -79,29 +80,7 @@ func TestSettled(t *testing.T) {
 			if c.private == "" {
 				req.PriorPrivate = nil
 			}
-			if got := s.provider.settled(t.Context(), req); got != c.settled {
-				t.Errorf("%s, %s: settled is %v", name, kind, got)
-			}
-			framework, err := s.ProviderServer.PlanResourceChange(t.Context(), req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ours, err := s.PlanResourceChange(t.Context(), req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			planned := read(t, framework.PlannedState, of)
-			if !planned.Equal(read(t, ours.PlannedState, of)) {
-				t.Errorf("%s, %s: the framework plans\n%s\nand we\n%s", name, kind, planned, read(t, ours.PlannedState, of))
-			}
-			same := planned.Equal(read(t, req.PriorState, of)) && len(framework.Diagnostics)+len(framework.PlannedPrivate) == 0
-			if same != c.settled {
-				t.Errorf("%s, %s: the framework plans no change: %v", name, kind, same)
-			}
-			framework.PlannedState, ours.PlannedState = nil, nil
-			if c.settled && !reflect.DeepEqual(framework, ours) {
-				t.Errorf("%s, %s: the framework answers\n%+v\nand we\n%+v", name, kind, framework, ours)
-			}
+			agreePlan(t, s, of, req, c.settled)
 		}
 	}
 }
@@ -110,11 +89,6 @@ func TestSettled(t *testing.T) {
 func TestAsRead(t *testing.T) {
 	t.Parallel()
 	mac := simulated(t)
-	address, text, _ := strings.Cut(mac.Addr(), ":")
-	port, _, err := new(big.Float).Parse(text, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const plist = `<?xml version="1.0" encoding="UTF-8"?>
 <plist version="1.0"><dict><key>Label</key><string>tfacc.read</string><key>ProgramArguments</key><array><string>/bin/sleep</string>` +
 		`<string>600</string></array></dict></plist>
@@ -141,45 +115,158 @@ func TestAsRead(t *testing.T) {
 		{name: "not loaded", script: "/bin/launchctl bootout system/tfacc.read"},
 		{name: "gone", script: "/bin/rm " + file},
 	} {
+		t.Log(c.name)
 		if c.script != "" {
 			mac.sh(c.script)
 		}
-		// A Mac is read once in a plan.
-		wire, resources := configured(t, map[string]tftypes.Value{
-			"address": wireText(address), "port": tftypes.NewValue(tftypes.Number, port), "user": wireText("admin"), "ssh_config_file": wireText("none"),
-			"host_key":    wireText(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(mac.HostKey())))),
-			"private_key": wireText(mac.ClientKey()),
-		})
-		of := resources["macos_launchdaemon"]
+		s, of := onSimulated(t, mac, "macos_launchdaemon") // anew, since a Mac is read once in a plan
 		state := map[string]tftypes.Value{
 			"host": wireText("mini"), "label": wireText("tfacc.read"), "program_arguments": command("/bin/sleep", "600"), "file": wireText(file),
 			"enabled": tftypes.NewValue(tftypes.Bool, true), "drift": command(),
 		}
 		maps.Copy(state, c.state)
-		s := wire.(server)
-		req := &tfprotov6.ReadResourceRequest{TypeName: "macos_launchdaemon", CurrentState: dynamic(t, wireObject(t, of, state))}
-		if _, same := s.provider.asRead(t.Context(), req); same != c.same {
-			t.Errorf("%s: as read is %v", c.name, same)
+		agreeRead(t, s, of, &tfprotov6.ReadResourceRequest{TypeName: "macos_launchdaemon", CurrentState: dynamic(t, wireObject(t, of, state))}, c.same)
+	}
+}
+
+// An anchor that the state knows is read and planned without the framework as with it, whatever has become of it.
+func TestSettled_anchor(t *testing.T) {
+	t.Parallel()
+	type given = map[string]tftypes.Value
+	texts := tftypes.List{ElementType: tftypes.String}
+	list := func(all ...string) tftypes.Value {
+		values := []tftypes.Value{}
+		for _, text := range all {
+			values = append(values, wireText(text))
 		}
-		framework, err := s.ProviderServer.ReadResource(t.Context(), req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ours, err := s.ReadResource(t.Context(), req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := read(t, framework.NewState, of)
-		if !found.Equal(read(t, ours.NewState, of)) {
-			t.Errorf("%s: the framework reads\n%s\nand we\n%s", c.name, found, read(t, ours.NewState, of))
-		}
-		if same := found.Equal(read(t, req.CurrentState, of)) && len(framework.Diagnostics) == 0; same != c.same {
-			t.Errorf("%s: the framework reads no change: %v: %s", c.name, same, found)
-		}
-		framework.NewState, ours.NewState = nil, nil
-		if c.same && !reflect.DeepEqual(framework, ours) {
-			t.Errorf("%s: the framework answers\n%+v\nand we\n%+v", c.name, framework, ours)
-		}
+		return tftypes.NewValue(texts, values)
+	}
+	for _, c := range []struct {
+		name, script  string
+		config, state given // what differs from the anchor as it was loaded
+		read, settled bool
+	}{
+		{name: "as it is", read: true, settled: true},
+		{name: "with demands", config: given{"must_pass": list("in proto tcp to any port 22")}, state: given{"must_pass": list("in proto tcp to any port 22")}, read: true, settled: true},
+		{name: "other rules", script: `echo 'block all' | /sbin/pfctl -q -a com.apple/250.tfacc -f -`},
+		{name: "no rules", script: `/sbin/pfctl -q -a com.apple/250.tfacc -F rules`},
+		{name: "another file", script: `echo 'block all' >'/etc/pf.anchors/com.apple:250.tfacc'`},
+		{name: "a link", script: `/bin/mv '/etc/pf.anchors/com.apple:250.tfacc' /etc/x && /bin/ln -s /etc/x '/etc/pf.anchors/com.apple:250.tfacc'`},
+		{name: "gone", script: `/sbin/pfctl -q -a com.apple/250.tfacc -F all; /bin/rm '/etc/pf.anchors/com.apple:250.tfacc'`},
+		{name: "nothing at boot", script: `/bin/rm /Library/LaunchDaemons/x.plist`, read: true},
+		{name: "pf disabled", script: `/sbin/pfctl -q -d`, settled: true},
+		{name: "the main ruleset broken", script: `echo nonsense >>/etc/pf.conf`, read: true},
+		{name: "another host", state: given{"host": wireText("other")}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			mac := simulated(t)
+			const rules = "pass in proto tcp from any to any port = 22 flags S/SA keep state"
+			mac.sh(`file=/etc/pf.anchors/com.apple:250.tfacc
+printf '%s\n' "$1" >$file && /sbin/pfctl -q -a com.apple/250.tfacc -f $file && /sbin/pfctl -q -E && printf %s "$2" >/Library/LaunchDaemons/x.plist`, rules,
+				`<plist version="1.0"><dict><key>Label</key><string>x</string><key>ProgramArguments</key><array><string>/sbin/pfctl</string>`+
+					`<string>-E</string><string>-f</string><string>/etc/pf.anchors/com.apple:250.tfacc</string></array></dict></plist>`)
+			if c.script != "" {
+				mac.sh(c.script)
+			}
+			s, of := onSimulated(t, mac, "macos_pf_anchor")
+			config := given{"name": wireText("com.apple/250.tfacc"), "rules": wireText(rules + "\n")}
+			state := maps.Clone(config)
+			maps.Copy(config, c.config)
+			maps.Copy(state, given{
+				"host": wireText("mini"), "file": wireText("/etc/pf.anchors/com.apple:250.tfacc"), "loaded_rules": list(rules),
+				"pf_enabled": tftypes.NewValue(tftypes.Bool, true), "drift": list(),
+			})
+			maps.Copy(state, c.state)
+			is := dynamic(t, wireObject(t, of, state))
+			found := agreeRead(t, s, of, &tfprotov6.ReadResourceRequest{TypeName: "macos_pf_anchor", CurrentState: is}, c.read)
+			if found.IsNull() {
+				return
+			}
+			var proposed given
+			if err := found.As(&proposed); err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(proposed, config)
+			agreePlan(t, s, of, &tfprotov6.PlanResourceChangeRequest{
+				TypeName: "macos_pf_anchor", Config: dynamic(t, wireObject(t, of, config)),
+				PriorState: dynamic(t, found), ProposedNewState: dynamic(t, wireObject(t, of, proposed)),
+				PriorIdentity: &tfprotov6.ResourceIdentityData{IdentityData: dynamic(t, wireObject(t, wireTypes()["macos_pf_anchor"].identity, given{
+					"host": state["host"], "name": state["name"],
+				}))},
+			}, c.settled)
+		})
+	}
+}
+
+// onSimulated is the provider's server with a simulated Mac called mini, and a resource's type.
+func onSimulated(t *testing.T, mac *testMac, resource string) (server, tftypes.Type) {
+	t.Helper()
+	address, text, _ := strings.Cut(mac.Addr(), ":")
+	port, _, err := new(big.Float).Parse(text, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, resources := configured(t, map[string]tftypes.Value{
+		"address": wireText(address), "port": tftypes.NewValue(tftypes.Number, port), "user": wireText("admin"), "ssh_config_file": wireText("none"),
+		"host_key":    wireText(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(mac.HostKey())))),
+		"private_key": wireText(mac.ClientKey()),
+	})
+	return wire.(server), resources[resource]
+}
+
+// agreeRead fails if what is read without the framework, as same says, is not what the framework reads, which it returns.
+func agreeRead(t *testing.T, s server, of tftypes.Type, req *tfprotov6.ReadResourceRequest, same bool) tftypes.Value {
+	t.Helper()
+	if _, got := s.provider.asRead(t.Context(), req); got != same {
+		t.Errorf("as read is %v", got)
+	}
+	framework, err := s.ProviderServer.ReadResource(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := s.ReadResource(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := read(t, framework.NewState, of)
+	if !found.Equal(read(t, ours.NewState, of)) {
+		t.Errorf("the framework reads\n%s\nand we\n%s", found, read(t, ours.NewState, of))
+	}
+	if got := found.Equal(read(t, req.CurrentState, of)) && len(framework.Diagnostics) == 0; got != same {
+		t.Errorf("the framework reads no change: %v: %s", got, found)
+	}
+	framework.NewState, ours.NewState = nil, nil
+	if same && !reflect.DeepEqual(framework, ours) {
+		t.Errorf("the framework answers\n%+v\nand we\n%+v", framework, ours)
+	}
+	return found
+}
+
+// agreePlan fails if what is planned without the framework, as settled says, is not what the framework plans.
+func agreePlan(t *testing.T, s server, of tftypes.Type, req *tfprotov6.PlanResourceChangeRequest, settled bool) {
+	t.Helper()
+	if got := s.provider.settled(t.Context(), req); got != settled {
+		t.Errorf("settled is %v", got)
+	}
+	framework, err := s.ProviderServer.PlanResourceChange(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := s.PlanResourceChange(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned := read(t, framework.PlannedState, of)
+	if !planned.Equal(read(t, ours.PlannedState, of)) {
+		t.Errorf("the framework plans\n%s\nand we\n%s", planned, read(t, ours.PlannedState, of))
+	}
+	if got := planned.Equal(read(t, req.PriorState, of)) && len(framework.Diagnostics)+len(framework.PlannedPrivate) == 0; got != settled {
+		t.Errorf("the framework plans no change: %v: %s", got, planned)
+	}
+	framework.PlannedState, ours.PlannedState = nil, nil
+	if settled && !reflect.DeepEqual(framework, ours) {
+		t.Errorf("the framework answers\n%+v\nand we\n%+v", framework, ours)
 	}
 }
 
