@@ -184,7 +184,7 @@ printf '%s\n' "$1" >$file && /sbin/pfctl -q -a com.apple/250.tfacc -f $file && /
 				return
 			}
 			var proposed given
-			if err := found.As(&proposed); err != nil {
+			if err := found.Copy().As(&proposed); err != nil {
 				t.Fatal(err)
 			}
 			maps.Copy(proposed, config)
