@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,39 @@ func TestAway_told(t *testing.T) {
 				t.Errorf("got %q, %d of them in full", got, full)
 			}
 		})
+	}
+}
+
+// What is wrong with a jump host is said in full once, and each Mac behind it is named. Another reason is said in full again.
+func TestAway_jumpHost(t *testing.T) {
+	t.Parallel()
+	var schema frameworkresource.SchemaResponse
+	(&pfResource{}).Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
+	state := tfsdk.State{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), nil)}
+	if diags := state.SetAttribute(t.Context(), path.Root("drift"), stringList(nil)); diags.HasError() {
+		t.Fatal(diags)
+	}
+	for _, keeps := range []bool{false, true} {
+		m := &onMac{&inventory{keeps: map[string]bool{}}}
+		var diags diag.Diagnostics
+		for _, c := range [][2]string{{"mini-01", "refused"}, {"mini-02", "refused"}, {"mini-03", "no route"}, {"mini-04", "refused"}} {
+			m.inventory.keeps[c[0]] = keeps
+			err := &remote.DialError{Host: c[0], Jump: "gate", Addr: "gate:22", Stage: remote.StageTCP, Err: errors.New(c[1])}
+			m.unread(t.Context(), &diags, "Unable to Read", err, state)
+		}
+		var full, behind []string
+		for _, d := range diags {
+			name := regexp.MustCompile(`mini-\d+`).FindString(d.Summary())
+			switch {
+			case strings.Contains(d.Detail(), "It failed at:"):
+				full = append(full, name)
+			case strings.Contains(d.Detail(), "behind the jump host gate, as mini-01 is"):
+				behind = append(behind, name)
+			}
+		}
+		if !slices.Equal(full, []string{"mini-01", "mini-03"}) || !slices.Equal(behind, []string{"mini-02", "mini-04"}) {
+			t.Errorf("keeps %v: in full %q, behind %q", keeps, full, behind)
+		}
 	}
 }
 

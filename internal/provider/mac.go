@@ -59,9 +59,9 @@ func (m *onMac) unread(ctx context.Context, diags *diag.Diagnostics, summary str
 	// What is being imported has no last known state; every other resource has a list of its drift.
 	var drift types.List
 	if state.GetAttribute(ctx, path.Root("drift"), &drift); m.keeps(failure) && !drift.IsNull() {
-		warnAway(diags, failure)
+		m.warnAway(diags, failure)
 	} else if !saidBefore(failure, false) {
-		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), because(failure)+
+		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), m.whyAway(failure)+
 			"\n\nThis is said once for all resources of this Mac. With on_unreachable = \"keep\", plans for the other Macs go on without it.")
 	}
 }
@@ -78,7 +78,7 @@ func (m *onMac) unplanned(diags *diag.Diagnostics, summary string, err error, op
 			return // it was said
 		}
 		if open && m.keeps(failure) {
-			warnAway(diags, failure)
+			m.warnAway(diags, failure)
 			return
 		}
 	}
@@ -91,13 +91,28 @@ func (m *onMac) keeps(failure *remote.DialError) bool {
 }
 
 // warnAway tells of a Mac whose resources stay as they are in the state.
-func warnAway(diags *diag.Diagnostics, failure *remote.DialError) {
+func (m *onMac) warnAway(diags *diag.Diagnostics, failure *remote.DialError) {
 	if saidBefore(failure, true) {
 		return
 	}
 	diags.AddAttributeWarning(path.Root("host"), fmt.Sprintf("%s Cannot Be Reached, and Its Resources Are Not Read", failure.Host),
 		fmt.Sprintf("They are shown as they were last read, and what is planned for %s was not checked there. Applying a change there fails as long as it "+
-			"is away; all other Macs are planned and applied (on_unreachable = \"keep\").\n\n%s", failure.Host, because(failure)))
+			"is away; all other Macs are planned and applied (on_unreachable = \"keep\").\n\n%s", failure.Host, m.whyAway(failure)))
+}
+
+// whyAway says why a Mac cannot be reached. What is wrong with a jump host is said in full of the first Mac behind it only, for there
+// may be hundreds.
+func (m *onMac) whyAway(failure *remote.DialError) string {
+	if failure.Jump == "" {
+		return because(failure)
+	}
+	wrong := [...]string{failure.Jump, failure.Addr, string(failure.Stage), failure.Err.Error()}
+	first, before := m.inventory.jumps.LoadOrStore(wrong, failure.Host)
+	if !before || first == failure.Host {
+		return because(failure)
+	}
+	return fmt.Sprintf("It is behind the jump host %s, as %s is, and cannot be reached for the same reason. What is said of %s holds for it, too.",
+		failure.Jump, first, first)
 }
 
 // deferral is what is answered about a resource whose Mac is not known yet, where the CLI takes such an answer; otherwise nil, and what
