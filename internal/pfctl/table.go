@@ -99,9 +99,8 @@ func canonical(words []string) []string {
 
 // keptTable is the file of a table, as found.
 type keptTable struct {
-	text  string
-	mode  uint32
-	owner string
+	text string
+	fileStatus
 }
 
 // Table returns the table as found; never nil.
