@@ -109,8 +109,8 @@ func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceReq
 func (s server) PlanResourceChange(
 	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
-	if s.provider.settled(ctx, req) {
-		return &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedIdentity: req.PriorIdentity}, nil
+	if warnings, ok := s.provider.settled(ctx, req); ok {
+		return &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedIdentity: req.PriorIdentity, Diagnostics: warnings}, nil
 	}
 	return during(ctx, req, s.ProviderServer.PlanResourceChange)
 }

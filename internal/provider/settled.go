@@ -32,9 +32,9 @@ type settler interface {
 	resource.ResourceWithIdentity
 	// asRead reports whether Read would find what the state says, on this Mac.
 	asRead(ctx context.Context, mac *remote.Host, state tfsdk.State) bool
-	// settled reports whether ModifyPlan would leave a plan that is the state, without a word. What is configured is in that state, but for
-	// attributes of which this configuration says nothing, and for those that are write-only.
-	settled(ctx context.Context, mac *remote.Host, state, config tfsdk.State) bool
+	// settled reports whether ModifyPlan would leave a plan that is the state, and what it would warn of, at attributes of the resource. What
+	// is configured is in that state, but for attributes of which this configuration says nothing, and for those that are write-only.
+	settled(ctx context.Context, mac *remote.Host, state, config tfsdk.State) (warnings diag.Diagnostics, ok bool)
 }
 
 // settlers makes them.
@@ -96,23 +96,31 @@ func (p *macosProvider) asRead(ctx context.Context, req *tfprotov6.ReadResourceR
 	return &tfprotov6.ResourceIdentityData{IdentityData: &data}, err == nil
 }
 
-// settled reports whether the plan for a resource is its state, because nothing else is asked for and nothing is to be said.
-func (p *macosProvider) settled(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) bool {
+// settled reports whether the plan for a resource is its state, because nothing else is asked for, and what it warns of.
+func (p *macosProvider) settled(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (warnings []*tfprotov6.Diagnostic, ok bool) {
 	of, r, ok := p.settler(ctx, req.TypeName, req.PriorPrivate)
 	if !ok || !bytes.Equal(req.PriorState.MsgPack, req.ProposedNewState.MsgPack) {
-		return false
+		return nil, false
 	}
 	state, attributes := of.state(req.PriorState)
 	config, configured := of.state(req.Config)
 	mac := p.macOf(attributes)
 	var drift []tftypes.Value
 	if mac == nil || configured == nil || !told(attributes["drift"], &drift) || len(drift) > 0 {
-		return false
+		return nil, false
 	}
 	if configured["host"].IsNull() && p.inventory.fallback.ValueString() != mac.Name() {
-		return false
+		return nil, false
 	}
-	return r.settled(ctx, mac, state, config)
+	said, ok := r.settled(ctx, mac, state, config)
+	for _, d := range said {
+		warning := &tfprotov6.Diagnostic{Severity: tfprotov6.DiagnosticSeverityWarning, Summary: d.Summary(), Detail: d.Detail()}
+		if at, ok := d.(diag.DiagnosticWithPath); ok {
+			warning.Attribute = tftypes.NewAttributePath().WithAttributeName(at.Path().String())
+		}
+		warnings = append(warnings, warning)
+	}
+	return warnings, ok
 }
 
 // settler is the resource of this name. There is none for one that keeps something besides its state.
@@ -169,13 +177,13 @@ func (r *jobResource) asRead(ctx context.Context, mac *remote.Host, from tfsdk.S
 }
 
 // What a plan says of a job that exists does not depend on what is on the Mac.
-func (r *jobResource) settled(_ context.Context, _ *remote.Host, state, config tfsdk.State) bool {
+func (r *jobResource) settled(_ context.Context, _ *remote.Host, state, config tfsdk.State) (diag.Diagnostics, bool) {
 	var is, configured map[string]tftypes.Value
 	if state.Raw.As(&is) != nil || config.Raw.As(&configured) != nil {
-		return false
+		return nil, false
 	}
 	var enabled bool // which is the default
-	return (told(is["enabled"], &enabled) && enabled || !configured["enabled"].IsNull()) && configured[secretsName].IsNull()
+	return nil, (told(is["enabled"], &enabled) && enabled || !configured["enabled"].IsNull()) && configured[secretsName].IsNull()
 }
 
 // anchorIn is what Get would make of a state, which compiles a regular expression for each field on the way.
@@ -215,28 +223,26 @@ func (r *pfAnchorResource) asRead(ctx context.Context, mac *remote.Host, from tf
 }
 
 // A plan warns of what makes an anchor useless, and foresees what becomes of its demands when others change.
-func (r *pfAnchorResource) settled(ctx context.Context, mac *remote.Host, from, _ tfsdk.State) bool {
+func (r *pfAnchorResource) settled(ctx context.Context, mac *remote.Host, from, _ tfsdk.State) (warnings diag.Diagnostics, ok bool) {
 	state, ok := anchorIn(ctx, from)
 	if !ok {
-		return false
+		return nil, false
 	}
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil || confTrouble(s, mac.Name()) != nil {
-		return false
+		return nil, false
 	}
 	name, rules := state.Name.ValueString(), state.Rules.ValueString()
 	a := s.Anchor(name)
 	if a.Link || !a.Exists || a.Text != pfctl.Terminated(rules) || a.File != state.File.ValueString() {
-		return false
+		return nil, false
 	}
 	if s.Plan(name, a.Expected).Kernel || !slices.Equal(a.Loaded, stringsOf(state.LoadedRules)) {
-		return false
+		return nil, false
 	}
-	var said diag.Diagnostics
-	refused(&said, mac.Name(), rules, a.Expected)
-	warn(&said, s, mac.Name(), name, a.Expected, false)
-	if len(said) > 0 {
-		return false
+	if refused(&warnings, mac.Name(), rules, a.Expected); len(warnings) > 0 {
+		return nil, false
 	}
-	return len(r.inventory.planned[mac.Name()].Judge(s, state.intent(a.Expected, false))) == 0
+	warn(&warnings, s, mac.Name(), name, a.Expected, false)
+	return warnings, len(r.inventory.planned[mac.Name()].Judge(s, state.intent(a.Expected, false))) == 0
 }
