@@ -64,7 +64,7 @@ utun3: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1280
 		say("table", name, entries)
 	}
 	for name, text := range m.files {
-		say("file", FileOf(name), text)
+		say("file", "100644 0:0 "+FileOf(name), text)
 		say("loads", FileOf(name), text)
 	}
 	s := parseSurvey(records)

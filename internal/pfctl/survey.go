@@ -184,7 +184,6 @@ func parseSurvey(records []remote.Record) *Survey {
 	}
 	var tokens []string
 	var token string
-	files := map[string]fileStatus{}
 	for _, r := range records {
 		switch r.Key {
 		case "info":
@@ -215,20 +214,18 @@ func parseSurvey(records []remote.Record) *Survey {
 			}
 		case "daemon":
 			s.daemons = append(s.daemons, string(r.Body))
-		case "files":
-			for _, line := range lines(r.Body) {
-				if fields := strings.SplitN(line, " ", 3); len(fields) == 3 {
-					mode, _ := strconv.ParseUint(fields[0], 8, 32)
-					files[fields[2]] = fileStatus{uint32(mode), fields[1]}
-				}
-			}
 		case "filter", "nat": // filter comes first
 			a := anchor(r.Args)
 			a.known = true
 			a.Loaded = append(a.Loaded, rulesOf(r.Body)...)
 		case "file":
-			a := anchor(nameOf(r.Args))
-			a.Exists, a.Text, a.Mode, a.Owner = true, string(r.Body), files[r.Args].mode, files[r.Args].owner
+			fields := strings.SplitN(r.Args, " ", 3)
+			if len(fields) < 3 {
+				continue
+			}
+			a := anchor(nameOf(fields[2]))
+			mode, _ := strconv.ParseUint(fields[0], 8, 32)
+			a.Exists, a.Text, a.Mode, a.Owner = true, string(r.Body), uint32(mode), fields[1]
 		case "loads":
 			anchor(nameOf(r.Args)).Expected = asLoaded(r.Body)
 		case "boots":
@@ -236,7 +233,12 @@ func parseSurvey(records []remote.Record) *Survey {
 		case "link":
 			anchor(nameOf(r.Args)).Link = true
 		case "table-file":
-			s.kept[r.Args] = keptTable{string(r.Body), files[r.Args]}
+			fields := strings.SplitN(r.Args, " ", 3)
+			if len(fields) < 3 {
+				continue
+			}
+			mode, _ := strconv.ParseUint(fields[0], 8, 32)
+			s.kept[fields[2]] = keptTable{text: string(r.Body), mode: uint32(mode), owner: fields[1]}
 		case "table":
 			table, name, _ := strings.Cut(r.Args, " ")
 			tables := &s.tables
@@ -251,12 +253,6 @@ func parseSurvey(records []remote.Record) *Survey {
 	}
 	s.Held = token != "" && slices.Contains(tokens, token)
 	return s
-}
-
-// fileStatus is what stat knows of a file.
-type fileStatus struct {
-	mode  uint32 // st_mode, as `stat -f %p` has it
-	owner string // uid:gid
 }
 
 const anchorsDir = "/etc/pf.anchors/"

@@ -39,13 +39,10 @@ if [ $# -eq 0 ]; then
 	done
 fi
 
-# What is known of the files that follow, by one program for all of them.
-say files
-/usr/bin/stat -f '%p %u:%g %N' /etc/pf.anchors/* /etc/pf.tables/* 2>/dev/null
 # The files of tables, which name them: ANCHOR:TABLE.
 for path in /etc/pf.tables/*:*; do
 	if [ -f "$path" ] && [ ! -L "$path" ]; then
-		say table-file "$path"
+		say table-file "$(/usr/bin/stat -f '%p %u:%g' "$path") $path"
 		/bin/cat "$path"
 	fi
 done
@@ -64,7 +61,7 @@ file() {
 		return
 	fi
 	[ -f "$1" ] || return 0
-	say file "$1"
+	say file "$(/usr/bin/stat -f '%p %u:%g' "$1") $1"
 	/bin/cat "$1"
 	say loads "$1"
 	show -o none -nv -a macos-fleet -f "$1"

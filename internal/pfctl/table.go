@@ -99,8 +99,9 @@ func canonical(words []string) []string {
 
 // keptTable is the file of a table, as found.
 type keptTable struct {
-	text string
-	fileStatus
+	text  string
+	mode  uint32
+	owner string
 }
 
 // Table returns the table as found; never nil.
