@@ -222,15 +222,6 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 	return inv
 }
 
-// needOnly has the Mac dialled if there is only one: what comes will be about it.
-func (inv *inventory) needOnly() {
-	for _, mac := range inv.macs {
-		if len(inv.macs) == 1 && mac != nil {
-			mac.Need()
-		}
-	}
-}
-
 // names are the Macs' names, sorted.
 func (inv *inventory) names() []string { return slices.Sorted(maps.Keys(inv.macs)) }
 

@@ -49,9 +49,6 @@ func (p *macosProvider) Configure(ctx context.Context, req provider.ConfigureReq
 		return
 	}
 	p.inventory = newInventory(ctx, config, &resp.Diagnostics)
-	if !resp.Diagnostics.HasError() {
-		p.inventory.needOnly()
-	}
 	resp.ResourceData = p.inventory
 	resp.DataSourceData = p.inventory
 }

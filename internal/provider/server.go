@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
 // Serve answers the CLI that started this program until it has enough. With debug it keeps running, and prints how a debugger's CLI
@@ -100,6 +102,7 @@ func (s server) UpgradeResourceIdentity(
 }
 
 func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+	ctx = remote.Once(ctx) // Both ask the same.
 	if identity, same := s.provider.asRead(ctx, req); same {
 		return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, NewIdentity: identity}, nil
 	}
@@ -109,6 +112,7 @@ func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceReq
 func (s server) PlanResourceChange(
 	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
+	ctx = remote.Once(ctx) // Both ask the same.
 	if warnings, ok := s.provider.settled(ctx, req); ok {
 		return &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedIdentity: req.PriorIdentity, Diagnostics: warnings}, nil
 	}

@@ -99,7 +99,7 @@ func (p *macosProvider) asRead(ctx context.Context, req *tfprotov6.ReadResourceR
 // settled reports whether the plan for a resource is its state, because nothing else is asked for, and what it warns of.
 func (p *macosProvider) settled(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (warnings []*tfprotov6.Diagnostic, ok bool) {
 	of, r, ok := p.settler(ctx, req.TypeName, req.PriorPrivate)
-	if !ok || !bytes.Equal(req.PriorState.MsgPack, req.ProposedNewState.MsgPack) {
+	if !ok || req.PriorState == nil || req.ProposedNewState == nil || !bytes.Equal(req.PriorState.MsgPack, req.ProposedNewState.MsgPack) {
 		return nil, false
 	}
 	state, attributes := of.state(req.PriorState)
@@ -145,6 +145,9 @@ func (p *macosProvider) macOf(attributes map[string]tftypes.Value) *remote.Host 
 
 // state is a state or a configuration, and its attributes: nil if there is none.
 func (of wireType) state(value *tfprotov6.DynamicValue) (tfsdk.State, map[string]tftypes.Value) {
+	if value == nil || len(value.MsgPack) == 0 {
+		return tfsdk.State{}, nil
+	}
 	object, err := value.Unmarshal(of.object)
 	var attributes map[string]tftypes.Value
 	if err == nil {
@@ -228,6 +231,7 @@ func (r *pfAnchorResource) settled(ctx context.Context, mac *remote.Host, from, 
 	if !ok {
 		return nil, false
 	}
+	mac.Need()
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil || confTrouble(s, mac.Name()) != nil {
 		return nil, false

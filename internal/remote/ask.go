@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -23,6 +24,13 @@ type answer struct {
 // answer is kept for two minutes or until the next script that writes. Errors are shared but not kept. T must be the same
 // for every use of a name, and the value is shared: it must not be changed.
 func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Context) (T, error)) (T, error) {
+	failed, once := ctx.Value(failures{}).(*sync.Map)
+	if once {
+		if err, before := failed.Load(asked{h, name}); before {
+			var zero T
+			return zero, err.(error)
+		}
+	}
 	for {
 		a, mine := h.question(name)
 		if mine {
@@ -38,9 +46,26 @@ func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Contex
 		if !mine && errors.Is(a.err, context.Canceled) && ctx.Err() == nil {
 			continue // whoever asked gave up; we did not
 		}
+		if once && a.err != nil {
+			failed.Store(asked{h, name}, a.err)
+		}
 		value, _ := a.value.(T)
 		return value, a.err
 	}
+}
+
+// Once returns a context in which a question that failed fails again as it did, without being asked.
+func Once(ctx context.Context) context.Context {
+	return context.WithValue(ctx, failures{}, new(sync.Map))
+}
+
+// failures is the key of what failed in a context, by asked.
+type failures struct{}
+
+// asked is a question.
+type asked struct {
+	host *Host
+	name string
 }
 
 // AskAhead is [Ask] for what is asked of each Mac of a fleet, once it is asked of one: those that are dialled are asked at once, before

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 )
@@ -83,5 +84,32 @@ func TestAskErrors(t *testing.T) {
 	giveUp()
 	if got := <-patient; got != 5 {
 		t.Errorf("got %d, want 5", got)
+	}
+}
+
+// What failed is asked again, but not within a call that asks it twice.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	h := NewHost(Target{Name: "mini"})
+	asked := 0
+	ask := func(ctx context.Context, name string) error {
+		_, err := Ask(ctx, h, name, func(context.Context) (int, error) {
+			asked++
+			return 0, fmt.Errorf("%s: failure %d", name, asked)
+		})
+		return err
+	}
+	ctx := Once(t.Context())
+	for _, c := range []struct {
+		ctx  context.Context
+		name string
+		want string
+	}{
+		{ctx, "pf", "pf: failure 1"}, {ctx, "pf", "pf: failure 1"}, {ctx, "jobs", "jobs: failure 2"},
+		{t.Context(), "pf", "pf: failure 3"}, {Once(t.Context()), "pf", "pf: failure 4"}, {ctx, "pf", "pf: failure 1"},
+	} {
+		if err := ask(c.ctx, c.name); err == nil || err.Error() != c.want {
+			t.Errorf("got %v instead of %s", err, c.want)
+		}
 	}
 }
