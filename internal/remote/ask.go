@@ -26,9 +26,9 @@ type answer struct {
 func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Context) (T, error)) (T, error) {
 	failed, once := ctx.Value(failures{}).(*sync.Map)
 	if once {
-		if err, before := failed.Load(asked{h, name}); before {
-			var zero T
-			return zero, err.(error)
+		if before, ok := failed.Load(asked{h, name}); ok {
+			err, _ := before.(error)
+			return *new(T), err
 		}
 	}
 	for {

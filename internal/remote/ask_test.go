@@ -99,17 +99,13 @@ func TestOnce(t *testing.T) {
 		})
 		return err
 	}
-	ctx := Once(t.Context())
-	for _, c := range []struct {
-		ctx  context.Context
-		name string
-		want string
-	}{
-		{ctx, "pf", "pf: failure 1"}, {ctx, "pf", "pf: failure 1"}, {ctx, "jobs", "jobs: failure 2"},
-		{t.Context(), "pf", "pf: failure 3"}, {Once(t.Context()), "pf", "pf: failure 4"}, {ctx, "pf", "pf: failure 1"},
+	within, another := Once(t.Context()), Once(t.Context())
+	for i, got := range []error{
+		ask(within, "pf"), ask(within, "pf"), ask(within, "jobs"), ask(t.Context(), "pf"), ask(another, "pf"), ask(within, "pf"),
 	} {
-		if err := ask(c.ctx, c.name); err == nil || err.Error() != c.want {
-			t.Errorf("got %v instead of %s", err, c.want)
+		want := []string{"pf: failure 1", "pf: failure 1", "jobs: failure 2", "pf: failure 3", "pf: failure 4", "pf: failure 1"}[i]
+		if got == nil || got.Error() != want {
+			t.Errorf("got %v instead of %s", got, want)
 		}
 	}
 }
