@@ -67,6 +67,14 @@ func configured(t *testing.T, given map[string]tftypes.Value) (tfprotov6.Provide
 
 func wireText(s string) tftypes.Value { return tftypes.NewValue(tftypes.String, s) }
 
+func wireTexts(all ...string) tftypes.Value {
+	values := []tftypes.Value{}
+	for _, s := range all {
+		values = append(values, wireText(s))
+	}
+	return tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, values)
+}
+
 // Resources of every kind stay as they are when their Mac is away and that is to be so, and all together say it once.
 func TestAway_everyResource(t *testing.T) {
 	t.Parallel()

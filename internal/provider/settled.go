@@ -238,7 +238,7 @@ func (r *pfAnchorResource) settled(ctx context.Context, mac *remote.Host, from, 
 	}
 	name, rules := state.Name.ValueString(), state.Rules.ValueString()
 	a := s.Anchor(name)
-	if a.Link || !a.Exists || a.Text != pfctl.Terminated(rules) || a.File != state.File.ValueString() {
+	if !a.Exists || a.Text != pfctl.Terminated(rules) || a.File != state.File.ValueString() {
 		return nil, false
 	}
 	if s.Plan(name, a.Expected).Kernel || !slices.Equal(a.Loaded, stringsOf(state.LoadedRules)) {

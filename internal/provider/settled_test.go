@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"maps"
 	"math/big"
 	"reflect"
@@ -20,22 +21,6 @@ func TestSettled(t *testing.T) {
 		"address": wireText("127.0.0.1"), "port": tftypes.NewValue(tftypes.Number, 1), "ssh_config_file": wireText("none"), "connect_timeout": wireText("500ms"),
 	})
 	s := wire.(server)
-	schemas, err := s.GetResourceIdentitySchemas(t.Context(), &tfprotov6.GetResourceIdentitySchemasRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	identities := map[string]tftypes.Type{}
-	for name, schema := range schemas.IdentitySchemas {
-		identities[name] = schema.ValueType()
-	}
-	texts := tftypes.List{ElementType: tftypes.String}
-	list := func(all ...string) tftypes.Value {
-		values := []tftypes.Value{}
-		for _, text := range all {
-			values = append(values, wireText(text))
-		}
-		return tftypes.NewValue(texts, values)
-	}
 	yes, no, null := tftypes.NewValue(tftypes.Bool, true), tftypes.NewValue(tftypes.Bool, false), tftypes.NewValue(tftypes.Bool, nil)
 	secret := tftypes.NewValue(tftypes.Map{ElementType: tftypes.String}, map[string]tftypes.Value{"TOKEN": wireText("t")})
 	type given = map[string]tftypes.Value
@@ -50,8 +35,8 @@ func TestSettled(t *testing.T) {
 		"disabled by somebody":   {state: given{"enabled": no}},
 		"enabled by somebody":    {config: given{"enabled": no}, state: given{"enabled": yes}, proposed: given{"enabled": no}},
 		"imported":               {state: given{"enabled": null}},
-		"drift":                  {state: given{"drift": list("the job is not loaded")}},
-		"a change":               {config: given{"program_arguments": list("/bin/sleep", "6")}, proposed: given{"program_arguments": list("/bin/sleep", "6")}},
+		"drift":                  {state: given{"drift": wireTexts("the job is not loaded")}},
+		"a change":               {config: given{"program_arguments": wireTexts("/bin/sleep", "6")}, proposed: given{"program_arguments": wireTexts("/bin/sleep", "6")}},
 		"another host":           {state: given{"host": wireText("other")}},
 		"another host, said":     {config: given{"host": wireText("mini")}, state: given{"host": wireText("other")}, proposed: given{"host": wireText("mini")}},
 		"an unknown Mac":         {config: given{"host": wireText("other")}, state: given{"host": wireText("other")}},
@@ -61,11 +46,11 @@ func TestSettled(t *testing.T) {
 		for _, kind := range []string{"macos_launchdaemon", "macos_launchagent"} {
 			t.Log(name, kind)
 			of := resources[kind]
-			config := given{"label": wireText("com.acme.tfacc"), "program_arguments": list("/bin/sleep", "5")}
+			config := given{"label": wireText("com.acme.tfacc"), "program_arguments": wireTexts("/bin/sleep", "5")}
 			state := maps.Clone(config)
-			maps.Copy(state, given{"host": wireText("mini"), "file": wireText("/Library/x.plist"), "enabled": yes, "drift": list()})
+			maps.Copy(state, given{"host": wireText("mini"), "file": wireText("/Library/x.plist"), "enabled": yes, "drift": wireTexts()})
 			if kind == "macos_launchagent" {
-				state["loaded_for"] = list("jo")
+				state["loaded_for"] = wireTexts("jo")
 			}
 			maps.Copy(config, c.config)
 			maps.Copy(state, c.state)
@@ -74,7 +59,7 @@ func TestSettled(t *testing.T) {
 			req := &tfprotov6.PlanResourceChangeRequest{
 				TypeName: kind, Config: dynamic(t, wireObject(t, of, config)), PriorState: dynamic(t, wireObject(t, of, state)),
 				ProposedNewState: dynamic(t, wireObject(t, of, proposed)), PriorPrivate: []byte(c.private),
-				PriorIdentity: &tfprotov6.ResourceIdentityData{IdentityData: dynamic(t, wireObject(t, identities[kind], given{
+				PriorIdentity: &tfprotov6.ResourceIdentityData{IdentityData: dynamic(t, wireObject(t, wireTypes()[kind].identity, given{
 					"host": wireText("mini"), "label": config["label"],
 				}))},
 			}
@@ -96,21 +81,13 @@ func TestAsRead(t *testing.T) {
 `
 	const file = "/Library/LaunchDaemons/tfacc.read.plist"
 	mac.sh(`printf %s "$1" >`+file+` && /bin/launchctl bootstrap system `+file, plist)
-	texts := tftypes.List{ElementType: tftypes.String}
-	command := func(all ...string) tftypes.Value {
-		values := []tftypes.Value{}
-		for _, text := range all {
-			values = append(values, wireText(text))
-		}
-		return tftypes.NewValue(texts, values)
-	}
 	for _, c := range []struct {
 		name, script string
 		state        map[string]tftypes.Value // what differs from the job as it was loaded
 		same         bool
 	}{
 		{name: "as it is", same: true},
-		{name: "another command", state: map[string]tftypes.Value{"program_arguments": command("/bin/sleep", "5")}},
+		{name: "another command", state: map[string]tftypes.Value{"program_arguments": wireTexts("/bin/sleep", "5")}},
 		{name: "another Mac", state: map[string]tftypes.Value{"host": wireText("other")}},
 		{name: "another job", state: map[string]tftypes.Value{"label": wireText("tfacc.none")}},
 		{name: "not loaded", script: "/bin/launchctl bootout system/tfacc.read"},
@@ -122,8 +99,8 @@ func TestAsRead(t *testing.T) {
 		}
 		s, of := onSimulated(t, mac, "macos_launchdaemon") // anew, since a Mac is read once in a plan
 		state := map[string]tftypes.Value{
-			"host": wireText("mini"), "label": wireText("tfacc.read"), "program_arguments": command("/bin/sleep", "600"), "file": wireText(file),
-			"enabled": tftypes.NewValue(tftypes.Bool, true), "drift": command(),
+			"host": wireText("mini"), "label": wireText("tfacc.read"), "program_arguments": wireTexts("/bin/sleep", "600"), "file": wireText(file),
+			"enabled": tftypes.NewValue(tftypes.Bool, true), "drift": wireTexts(),
 		}
 		maps.Copy(state, c.state)
 		agreeRead(t, s, of, &tfprotov6.ReadResourceRequest{TypeName: "macos_launchdaemon", CurrentState: dynamic(t, wireObject(t, of, state))}, c.same)
@@ -134,21 +111,13 @@ func TestAsRead(t *testing.T) {
 func TestSettled_anchor(t *testing.T) {
 	t.Parallel()
 	type given = map[string]tftypes.Value
-	texts := tftypes.List{ElementType: tftypes.String}
-	list := func(all ...string) tftypes.Value {
-		values := []tftypes.Value{}
-		for _, text := range all {
-			values = append(values, wireText(text))
-		}
-		return tftypes.NewValue(texts, values)
-	}
 	for _, c := range []struct {
 		name, script  string
 		config, state given // what differs from the anchor as it was loaded
 		read, settled bool
 	}{
 		{name: "as it is", read: true, settled: true},
-		{name: "with demands", config: given{"must_pass": list("in proto tcp to any port 22")}, state: given{"must_pass": list("in proto tcp to any port 22")}, read: true, settled: true},
+		{name: "with demands", config: given{"must_pass": wireTexts("in proto tcp to any port 22")}, state: given{"must_pass": wireTexts("in proto tcp to any port 22")}, read: true, settled: true},
 		{name: "other rules", script: `echo 'block all' | /sbin/pfctl -q -a com.apple/250.tfacc -f -`},
 		{name: "no rules", script: `/sbin/pfctl -q -a com.apple/250.tfacc -F rules`},
 		{name: "another file", script: `echo 'block all' >'/etc/pf.anchors/com.apple:250.tfacc'`},
@@ -175,8 +144,8 @@ printf '%s\n' "$1" >$file && /sbin/pfctl -q -a com.apple/250.tfacc -f $file && /
 			state := maps.Clone(config)
 			maps.Copy(config, c.config)
 			maps.Copy(state, given{
-				"host": wireText("mini"), "file": wireText("/etc/pf.anchors/com.apple:250.tfacc"), "loaded_rules": list(rules),
-				"pf_enabled": tftypes.NewValue(tftypes.Bool, true), "drift": list(),
+				"host": wireText("mini"), "file": wireText("/etc/pf.anchors/com.apple:250.tfacc"), "loaded_rules": wireTexts(rules),
+				"pf_enabled": tftypes.NewValue(tftypes.Bool, true), "drift": wireTexts(),
 			})
 			maps.Copy(state, c.state)
 			is := dynamic(t, wireObject(t, of, state))
@@ -222,24 +191,10 @@ func agreeRead(t *testing.T, s server, of tftypes.Type, req *tfprotov6.ReadResou
 	if _, got := s.provider.asRead(t.Context(), req); got != same {
 		t.Errorf("as read is %v", got)
 	}
-	framework, err := s.ProviderServer.ReadResource(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := s.ReadResource(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := read(t, framework.NewState, of)
-	if !found.Equal(read(t, ours.NewState, of)) {
-		t.Errorf("the framework reads\n%s\nand we\n%s", found, read(t, ours.NewState, of))
-	}
+	framework, ours := both(t, req, s.ProviderServer.ReadResource, s.ReadResource)
+	found := agree(t, of, &framework.NewState, &ours.NewState, same, framework, ours)
 	if got := found.Equal(read(t, req.CurrentState, of)) && len(framework.Diagnostics) == 0; got != same {
 		t.Errorf("the framework reads no change: %v: %s", got, found)
-	}
-	framework.NewState, ours.NewState = nil, nil
-	if same && !reflect.DeepEqual(framework, ours) {
-		t.Errorf("the framework answers\n%+v\nand we\n%+v", framework, ours)
 	}
 	return found
 }
@@ -250,28 +205,43 @@ func agreePlan(t *testing.T, s server, of tftypes.Type, req *tfprotov6.PlanResou
 	if _, got := s.provider.settled(t.Context(), req); got != settled {
 		t.Errorf("settled is %v", got)
 	}
-	framework, err := s.ProviderServer.PlanResourceChange(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := s.PlanResourceChange(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	planned := read(t, framework.PlannedState, of)
-	if !planned.Equal(read(t, ours.PlannedState, of)) {
-		t.Errorf("the framework plans\n%s\nand we\n%s", planned, read(t, ours.PlannedState, of))
-	}
+	framework, ours := both(t, req, s.ProviderServer.PlanResourceChange, s.PlanResourceChange)
+	planned := agree(t, of, &framework.PlannedState, &ours.PlannedState, settled, framework, ours)
 	troubled := slices.ContainsFunc(framework.Diagnostics, func(d *tfprotov6.Diagnostic) bool {
 		return d.Severity == tfprotov6.DiagnosticSeverityError || strings.Contains(d.Summary, "pfctl Refuses")
 	})
 	if got := planned.Equal(read(t, req.PriorState, of)) && !troubled && len(framework.PlannedPrivate) == 0; got != settled {
 		t.Errorf("the framework plans no change: %v: %s", got, planned)
 	}
-	framework.PlannedState, ours.PlannedState = nil, nil
-	if settled && !reflect.DeepEqual(framework, ours) {
-		t.Errorf("the framework answers\n%+v\nand we\n%+v", framework, ours)
+}
+
+// both is what the framework answers, and what we do.
+func both[Q, R any](t *testing.T, req Q, framework, ours func(context.Context, Q) (R, error)) (R, R) {
+	t.Helper()
+	theirs, err := framework(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
 	}
+	answer, err := ours(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return theirs, answer
+}
+
+// agree fails if the states in two answers differ, which may be encoded in different ways; or, where we answered ourselves, anything else in them.
+// It returns the framework's state.
+func agree(t *testing.T, of tftypes.Type, theirs, ours **tfprotov6.DynamicValue, ourselves bool, framework, answer any) tftypes.Value {
+	t.Helper()
+	state, got := read(t, *theirs, of), read(t, *ours, of)
+	if !state.Equal(got) {
+		t.Errorf("the framework answers\n%s\nand we\n%s", state, got)
+	}
+	*theirs, *ours = nil, nil
+	if ourselves && !reflect.DeepEqual(framework, answer) {
+		t.Errorf("the framework answers\n%+v\nand we\n%+v", framework, answer)
+	}
+	return state
 }
 
 func read(t *testing.T, d *tfprotov6.DynamicValue, of tftypes.Type) tftypes.Value {
