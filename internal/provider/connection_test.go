@@ -150,6 +150,14 @@ func TestUnreachable(t *testing.T) {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x"}},
 			[]string{"stands in the provider's host_key", "before you replace the old key."},
 		},
+		"jump-away": {
+			remote.DialError{Jump: "bastion", Stage: remote.StageTCP, Err: refused},
+			[]string{"Check that the jump host bastion is up", "proxy_jump"},
+		},
+		"jump-name": {
+			remote.DialError{Jump: "bastion", Stage: remote.StageName, Err: refused},
+			[]string{"Check the address of the jump host bastion", "proxy_jump"},
+		},
 		"jump-login": {
 			remote.DialError{Jump: "bastion", Stage: remote.StageAuth, Err: refused, Try: "ssh bastion"},
 			[]string{"mini cannot be reached, because its jump host bastion cannot", "This should work, without questions:\n\n    ssh bastion"},

@@ -257,8 +257,15 @@ func whatToDo(dial *remote.DialError) string {
 		return "Check the proxy, and that it can reach the Mac: it is the provider's proxy or proxy_command, ssh's ProxyCommand, or that of the " +
 			"environment variable ALL_PROXY."
 	case remote.StageName:
+		if dial.Jump != "" {
+			return fmt.Sprintf("Check the address of the jump host %s, in the provider's proxy_jump or ssh's ProxyJump.", dial.Jump)
+		}
 		return "Check the Mac's address in the provider's hosts."
 	case remote.StageTCP:
+		if dial.Jump != "" {
+			return fmt.Sprintf("Check that the jump host %s is up and takes SSH connections, its address and port in the provider's proxy_jump or ssh's "+
+				"ProxyJump, and the network in between.", dial.Jump)
+		}
 		return "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
 			"port and the network in between, such as the tailnet."
 	case remote.StageSSH:
