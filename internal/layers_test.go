@@ -58,7 +58,7 @@ var layers = []layer{
 	{"cmd/bench/idle", "the provider without Macs, to compare with", []string{
 		"internal/provider", "github.com/hashicorp/terraform-plugin-go",
 	}},
-	{"cmd/bench/relay", "what sshd runs for a login: it leads to a simulated Mac", []string{"golang.org/x/crypto"}},
+	{"cmd/bench/relay", "what sshd runs for a login: it leads to a simulated Mac", nil},
 	{"tools/picture", "what a terminal shows, as a picture", nil},
 	{"tools/schema", "the schema for the documentation", []string{
 		"internal/provider", "github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go",

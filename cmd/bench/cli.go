@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -82,25 +84,36 @@ func (c *cli) run(ctx context.Context, dir string, args ...string) (time.Duratio
 
 // watch notes how much memory the provider's process, a child of the CLI's, has had at most, which Linux knows as long as it runs.
 func (c *cli) watch(cli int, ended <-chan struct{}) {
+	status := ""
 	for {
 		select {
 		case <-ended:
 			return
 		case <-time.After(20 * time.Millisecond):
 		}
-		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cli))
-		for _, thread := range threads {
-			children, _ := os.ReadFile(thread)
-			for child := range strings.FieldsSeq(string(children)) {
-				if program, _ := os.Readlink(filepath.Join("/proc", child, "exe")); program != c.provider {
-					continue // It does not run yet: until then it has the CLI's memory.
-				}
-				text, _ := os.ReadFile(filepath.Join("/proc", child, "status"))
-				if _, line, ok := strings.Cut(string(text), "VmHWM:"); ok {
-					kib, _ := strconv.Atoi(strings.Fields(line)[0])
-					c.peak = max(c.peak, kib)
-				}
+		text, err := os.ReadFile(status)
+		if err != nil { // The CLI starts its provider more than once, one after the other.
+			status = c.child(cli)
+			continue
+		}
+		if _, line, ok := strings.Cut(string(text), "VmHWM:"); ok {
+			kib, _ := strconv.Atoi(strings.Fields(line)[0])
+			c.peak = max(c.peak, kib)
+		}
+	}
+}
+
+// child is where Linux says what the provider that the CLI has started takes; "" while there is none.
+func (c *cli) child(cli int) string {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cli))
+	for _, thread := range threads {
+		children, _ := os.ReadFile(thread)
+		for child := range strings.FieldsSeq(string(children)) {
+			// Before it runs the provider, it has the CLI's memory.
+			if program, _ := os.Readlink(filepath.Join("/proc", child, "exe")); program == c.provider {
+				return filepath.Join("/proc", child, "status")
 			}
 		}
 	}
+	return ""
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -32,12 +34,13 @@ type fleet struct {
 
 // host is one of them: a simulated Mac, an sshd of its own that hands every login to it, and the way there.
 type host struct {
-	name string
-	mac  *macsim.Mac
-	key  ssh.PublicKey
-	sshd *exec.Cmd
-	log  log
-	way  *distance
+	name   string
+	mac    *macsim.Mac
+	logins net.Listener
+	key    ssh.PublicKey
+	sshd   *exec.Cmd
+	log    log
+	way    *distance
 }
 
 // newFleet starts so many Macs. Their files are in dir until it is closed.
@@ -96,11 +99,8 @@ func (h *host) start(dir, relay string, roundTrip time.Duration) error {
 	if h.mac, err = macsim.New(macsim.Mac{Hostname: h.name}); err != nil {
 		return err
 	}
-	if err := h.mac.Listen("127.0.0.1:0"); err != nil {
-		return err
-	}
 	file := func(suffix string) string { return filepath.Join(dir, h.name+suffix) }
-	if err := os.WriteFile(file(".mac-key"), []byte(h.mac.ClientKey()), 0o600); err != nil {
+	if h.logins, err = takeLogins(h.mac, file(".socket")); err != nil {
 		return err
 	}
 	key, err := newKey(file(".host-key"))
@@ -118,7 +118,7 @@ func (h *host) start(dir, relay string, roundTrip time.Duration) error {
 		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"),
 		// The login shell of whoever runs this would read that user's files, which may take seconds.
 		"SetEnv HOME=" + dir,
-		fmt.Sprintf("ForceCommand exec %s %s %s", relay, h.mac.Addr(), file(".mac-key")),
+		fmt.Sprintf("ForceCommand exec %s %s", relay, file(".socket")),
 	}
 	if err := os.WriteFile(file(".sshd_config"), []byte(strings.Join(config, "\n")+"\n"), 0o600); err != nil {
 		return err
@@ -160,6 +160,9 @@ func (f *fleet) close() {
 		if h.sshd != nil && h.sshd.Process != nil {
 			_ = h.sshd.Process.Kill()
 			_ = h.sshd.Wait()
+		}
+		if h.logins != nil {
+			_ = h.logins.Close()
 		}
 		if h.mac != nil {
 			h.mac.Close()

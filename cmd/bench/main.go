@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command bench measures what plans and applies take of time, connections and memory, over real OpenSSH: each Mac is an sshd of its own
 // with the settings that it comes with, behind which a simulated Mac answers, half a round trip away in each direction. The CLI, the
 // provider and ssh's configuration are those that people have.

@@ -63,7 +63,7 @@ func (s *interpreter) call(ctx context.Context, args []string) ([]string, error)
 		return s.trap(ctx, args), nil
 	case "exec":
 		if len(args) > 1 && s.main(ctx) {
-			s.task.become(s.process(ctx, args).ignored(), s.task.stop)
+			s.task.become(s.inside(ctx, args).ignored(), s.task.stop)
 			return slices.Concat([]string{"exec", becomePrefix + args[1]}, args[2:]), nil
 		}
 	case "exit":
@@ -93,7 +93,7 @@ func (s *interpreter) cdArgs(ctx context.Context, args []string) []string {
 	if len(args) != 2 || args[1] == "-" {
 		return args
 	}
-	p := s.process(ctx, args)
+	p := s.inside(ctx, args)
 	i, err := s.m.files.stat(s.m.cred(p), p.abs(args[1]), true)
 	if err == nil && !i.IsDir() {
 		err = errNotDir
@@ -115,7 +115,7 @@ func (s *interpreter) cdArgs(ctx context.Context, args []string) []string {
 
 // script is the path of a file to be sourced.
 func (s *interpreter) script(ctx context.Context, name string) string {
-	p := s.process(ctx, []string{name})
+	p := s.inside(ctx, []string{name})
 	if !strings.Contains(name, "/") {
 		for _, dir := range strings.Split(p.Env("PATH"), ":") {
 			if i, err := s.m.files.stat(s.m.cred(p), dir+"/"+name, true); err == nil && !i.IsDir() {
@@ -159,7 +159,7 @@ func (s *interpreter) builtin(ctx context.Context, p *process) (int, error) {
 			_, err = io.WriteString(p.Stdout, s.task.lines())
 		}
 	case "command", "type":
-		status = s.describe(p)
+		status = s.describe(ctx, p)
 	case "umask":
 		status = s.printUmask(p)
 	case "cd":
@@ -209,7 +209,7 @@ func (s *interpreter) printUmask(p *process) int {
 }
 
 // describe is command -v, command -V and type. It does not see functions.
-func (s *interpreter) describe(p *process) int {
+func (s *interpreter) describe(ctx context.Context, p *process) int {
 	args, short := p.Args[1:], false
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		short = short || args[0] == "-v" && p.Args[0] == "command"
@@ -219,9 +219,8 @@ func (s *interpreter) describe(p *process) int {
 	for _, name := range args {
 		found, long := name, name+" is a shell builtin"
 		if !interp.IsBuiltin(name) {
-			q := p.child(name)
 			var err error
-			if found, err = s.m.lookPath(q); err != nil {
+			if found, err = s.m.lookPath(s.process(ctx, []string{name})); err != nil {
 				status = 1
 				if !short {
 					fmt.Fprintf(p.Stderr, "%s: line 0: %s: %s: not found\n", path.Base(s.p.Args[0]), p.Args[0], name)

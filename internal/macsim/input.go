@@ -39,7 +39,7 @@ func (s *session) newInput() (*input, error) {
 	pr, pw := io.Pipe()
 	stop := context.AfterFunc(s.ctx, func() { _ = pw.Close() })
 	s.work.Go(func() {
-		_, _ = io.Copy(pw, s.channel)
+		_, _ = io.Copy(pw, s.stdin)
 		_ = pw.Close()
 	})
 	return &input{token: token, r: bufio.NewReader(pr), close: func() {

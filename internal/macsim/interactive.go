@@ -8,7 +8,7 @@ import (
 
 // interactive is a login shell on a terminal: it prompts, and runs line by line until exit or Ctrl-D.
 func (s *session) interactive(p *process) int {
-	m := s.conn.m
+	m := s.m
 	fmt.Fprintf(p.Stdout, "Last login: %s on ttys000\n", m.bootTime.Format("Mon Jan _2 15:04:05"))
 	sh := &interpreter{m: m, p: p, zsh: m.Shell == "zsh", task: new(task)}
 	ctx, stop := context.WithCancel(s.ctx)

@@ -12,14 +12,16 @@ import (
 
 // session is one session channel: an exec request or a login shell.
 type session struct {
-	conn    *connection
-	channel ssh.Channel
-	ctx     context.Context
-	cancel  context.CancelFunc
-	env     environ
-	tty     *tty // nil without a pty
-	input   *input
-	work    sync.WaitGroup
+	m           *Mac
+	wire        *wire
+	stdin       io.Reader
+	out, errors io.Writer
+	ctx         context.Context
+	cancel      context.CancelFunc
+	env         environ
+	tty         *tty // nil without a pty
+	input       *input
+	work        sync.WaitGroup
 
 	mu    sync.Mutex
 	tasks map[*task]bool // the shells that it runs
@@ -28,7 +30,7 @@ type session struct {
 // cut breaks the connection. A nil session has none.
 func (s *session) cut() {
 	if s != nil {
-		s.conn.wire.cut()
+		s.wire.cut()
 	}
 }
 
@@ -40,11 +42,17 @@ func (s *session) kill() {
 	}
 }
 
+// newSession is a session on a connection. What it leaves in the background goes on after it, so its context ends with the Mac only.
+func (m *Mac) newSession(ctx context.Context, w *wire) *session {
+	s := &session{m: m, wire: w, env: environ{}, tasks: map[*task]bool{}}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	return s
+}
+
 // session serves one channel until it is closed.
 func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) {
-	s := &session{conn: c, channel: channel, env: environ{}, tasks: map[*task]bool{}}
-	// What a session left in the background goes on after it, so its context ends with the Mac only.
-	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	s := c.m.newSession(c.ctx, c.wire)
+	s.stdin, s.out, s.errors = channel, channel, channel.Stderr()
 	started := false
 	for r := range requests {
 		ok := false
@@ -77,7 +85,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 				break
 			}
 			started, ok = true, true
-			after = func() { s.work.Go(func() { s.run(r.Type == "shell", v.Command) }) }
+			after = func() { s.work.Go(func() { s.run(channel, r.Type == "shell", v.Command) }) }
 		case "signal":
 			s.cancel()
 			ok = true
@@ -94,22 +102,22 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 }
 
 // run runs the login shell and closes the channel.
-func (s *session) run(interactive bool, command string) {
+func (s *session) run(channel ssh.Channel, interactive bool, command string) {
 	status, ok := s.shell(interactive, command)
-	if s.conn.wire.tailscale {
+	if s.wire.tailscale {
 		status, ok = 0, true
 	}
 	if ok {
 		// Before the end of the output: a client that has seen that, and has nothing more to send, may close the channel at once.
-		_, _ = s.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
+		_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
 	}
-	_ = s.channel.CloseWrite()
-	_ = s.channel.Close()
+	_ = channel.CloseWrite()
+	_ = channel.Close()
 }
 
 // shell runs the login shell; ok is false when it could not run or did not end by itself.
 func (s *session) shell(interactive bool, command string) (status int, ok bool) {
-	m := s.conn.m
+	m := s.m
 	if !m.enter(s.ctx) {
 		return 0, false
 	}
@@ -120,10 +128,10 @@ func (s *session) shell(interactive bool, command string) (status int, ok bool) 
 		p.environ[k] = v
 	}
 	s.addresses(p.environ)
-	if s.conn.wire.tailscale {
+	if s.wire.tailscale {
 		p.loggedIn()
 	}
-	p.Stdout, p.Stderr = pipe{s.channel, s.conn.wire}, pipe{s.channel.Stderr(), s.conn.wire}
+	p.Stdout, p.Stderr = pipe{s.out, s.wire}, pipe{s.errors, s.wire}
 	if s.tty != nil {
 		p.Stdout, p.Stderr = s.tty, s.tty
 	}
@@ -162,7 +170,7 @@ func (p pipe) Write(b []byte) (int, error) {
 
 // addresses says, as sshd does, between which addresses the connection is.
 func (s *session) addresses(env environ) {
-	client, server := s.conn.wire.outside, s.conn.wire.inside
+	client, server := s.wire.outside, s.wire.inside
 	env["SSH_CLIENT"] = fmt.Sprintf("%s %d %d", client.Addr(), client.Port(), server.Port())
 	env["SSH_CONNECTION"] = fmt.Sprintf("%s %d %s %d", client.Addr(), client.Port(), server.Addr(), server.Port())
 }

@@ -312,17 +312,9 @@ func (s *interpreter) pathError(name string, err error) error {
 
 // process is a process that the shell starts.
 func (s *interpreter) process(ctx context.Context, args []string) *process {
-	hc := interp.HandlerCtx(ctx)
-	p := *s.p
-	p.task, p.parent = nil, s.task
-	p.Args, p.Dir, p.Stdin, p.Stdout, p.Stderr = args, slash(hc.Dir), hc.Stdin, hc.Stdout, hc.Stderr
-	if in := s.input(hc.Stdin); in != nil {
-		p.Stdin = in
-	} else if hc.Stdin == nil {
-		p.Stdin = strings.NewReader("")
-	}
+	p := s.inside(ctx, args)
 	p.environ = environ{}
-	for name, v := range hc.Env.Each {
+	for name, v := range interp.HandlerCtx(ctx).Env.Each {
 		if v.IsSet() && v.Exported && v.Kind == expand.String {
 			p.environ[name] = v.Str
 		} else {
@@ -330,10 +322,31 @@ func (s *interpreter) process(ctx context.Context, args []string) *process {
 		}
 	}
 	p.environ["PWD"] = p.Dir
-	if mask, err := strconv.ParseUint(p.environ[umaskVar], 8, 32); err == nil {
+	p.Env = p.environ.get
+	return p
+}
+
+// inside is the shell itself where it does something as if it were a program. Its environment, which would take longer than most of that, is
+// there to be asked, but not as a whole.
+func (s *interpreter) inside(ctx context.Context, args []string) *process {
+	hc := interp.HandlerCtx(ctx)
+	p := *s.p
+	p.task, p.parent, p.environ = nil, s.task, nil
+	p.Args, p.Dir, p.Stdin, p.Stdout, p.Stderr = args, slash(hc.Dir), hc.Stdin, hc.Stdout, hc.Stderr
+	if in := s.input(hc.Stdin); in != nil {
+		p.Stdin = in
+	} else if hc.Stdin == nil {
+		p.Stdin = strings.NewReader("")
+	}
+	p.Env = func(name string) string {
+		if v := hc.Env.Get(name); v.IsSet() && v.Exported && v.Kind == expand.String {
+			return v.Str
+		}
+		return ""
+	}
+	if mask, err := strconv.ParseUint(p.Env(umaskVar), 8, 32); err == nil {
 		p.umask = fs.FileMode(mask)
 	}
-	p.Env = p.environ.get
 	return &p
 }
 
@@ -343,15 +356,14 @@ func (s *interpreter) exec(ctx context.Context, args []string) error {
 }
 
 func (s *interpreter) execOne(ctx context.Context, args []string) error {
-	p := s.process(ctx, args)
 	if name, ok := strings.CutPrefix(args[0], builtinPrefix); ok {
-		p.Args = append([]string{name}, args[1:]...)
-		status, err := s.builtin(ctx, p)
+		status, err := s.builtin(ctx, s.inside(ctx, append([]string{name}, args[1:]...)))
 		if err != nil || status == 0 {
 			return err
 		}
 		return interp.ExitStatus(status)
 	}
+	p := s.process(ctx, args)
 	if name, ok := strings.CutPrefix(args[0], becomePrefix); ok {
 		args = append([]string{name}, args[1:]...)
 		p.Args, p.task = args, s.task
@@ -383,7 +395,7 @@ func (s *interpreter) open(ctx context.Context, name string, flag int, perm fs.F
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	p := s.process(ctx, s.p.Args)
+	p := s.inside(ctx, s.p.Args)
 	name = slash(name)
 	switch name {
 	case "/dev/stdout":
@@ -419,7 +431,7 @@ func (stream) Read([]byte) (int, error) { return 0, errBadFile }
 func (stream) Close() error             { return nil }
 
 func (s *interpreter) stat(ctx context.Context, name string, follow bool) (fs.FileInfo, error) {
-	p := s.process(ctx, s.p.Args)
+	p := s.inside(ctx, s.p.Args)
 	i, err := s.m.files.stat(s.m.cred(p), p.abs(slash(name)), follow)
 	if err != nil {
 		return nil, err
@@ -428,12 +440,12 @@ func (s *interpreter) stat(ctx context.Context, name string, follow bool) (fs.Fi
 }
 
 func (s *interpreter) access(ctx context.Context, name string, mode interp.AccessMode) error {
-	p := s.process(ctx, s.p.Args)
+	p := s.inside(ctx, s.p.Args)
 	return s.m.files.access(s.m.cred(p), p.abs(slash(name)), uint32(mode))
 }
 
 func (s *interpreter) readDir(ctx context.Context, name string) ([]fs.DirEntry, error) {
-	p := s.process(ctx, s.p.Args)
+	p := s.inside(ctx, s.p.Args)
 	infos, err := s.m.files.readDir(s.m.cred(p), p.abs(slash(name)))
 	if err == errNotDir {
 		return nil, syscall.ENOTDIR // what globbing asks for

@@ -164,7 +164,7 @@ func (t *task) lines() string {
 // ignored are the signals that a process ignores, which those that it starts do as well.
 func (p *process) ignored() []int {
 	var all []int
-	for word := range strings.FieldsSeq(p.environ[ignoredVar]) {
+	for word := range strings.FieldsSeq(p.Env(ignoredVar)) {
 		if n, err := strconv.Atoi(word); err == nil {
 			all = append(all, n)
 		}

@@ -77,6 +77,17 @@ func (m *Mac) answer(d *door) {
 
 // admit serves a connection once the Mac is up.
 func (m *Mac) admit(c net.Conn, d *door) {
+	if w, ctx := m.connect(c, func() *wire { return m.newWire(c, d) }); w != nil {
+		go func() {
+			defer m.work.Done()
+			m.serve(ctx, w)
+		}()
+	}
+}
+
+// connect makes a wire of a connection once the Mac is up; nil, and a connection that is closed, if it is gone. Whoever calls it says
+// m.work.Done in the end, and disconnect when the connection is no more.
+func (m *Mac) connect(c net.Conn, wired func() *wire) (*wire, context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for !m.ready && !m.closed {
@@ -84,16 +95,18 @@ func (m *Mac) admit(c net.Conn, d *door) {
 	}
 	if m.closed {
 		_ = c.Close()
-		return
+		return nil, nil
 	}
-	w := m.newWire(c, d)
+	w := wired()
 	m.wires[w] = true
 	m.work.Add(1)
-	ctx := m.ctx
-	go func() {
-		defer m.work.Done()
-		m.serve(ctx, w)
-	}()
+	return w, m.ctx
+}
+
+func (m *Mac) disconnect(w *wire) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.wires, w)
 }
 
 // Addr is where the Mac answers, as host:port: what Listen was called for.
@@ -198,9 +211,7 @@ type connection struct {
 func (m *Mac) serve(ctx context.Context, w *wire) {
 	defer func() {
 		w.hangUp()
-		m.mu.Lock()
-		delete(m.wires, w)
-		m.mu.Unlock()
+		m.disconnect(w)
 	}()
 	if !w.open() {
 		w.cut()

@@ -80,7 +80,7 @@ func (s *session) note(t *task) (end func()) {
 
 // detached is the context of what does not end because the shell that started it does: each process has its own way with SIGHUP.
 func (s *session) detached(ctx context.Context) context.Context {
-	if s == nil || !s.conn.wire.tailscale || s.tty != nil {
+	if s == nil || !s.wire.tailscale || s.tty != nil {
 		return ctx
 	}
 	return s.ctx

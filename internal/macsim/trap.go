@@ -97,7 +97,7 @@ func (s *interpreter) trap(ctx context.Context, args []string) []string {
 	if _, err := strconv.Atoi(action); err == nil || len(names) == 0 {
 		action, names = "-", words
 	}
-	ignored := s.process(ctx, args).ignored()
+	ignored := s.inside(ctx, args).ignored()
 	for _, name := range names {
 		n, ok := signalNumber(name)
 		switch {
