@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -28,8 +29,7 @@ func takeLogins(mac *macsim.Mac, socket string) (net.Listener, error) {
 				return
 			}
 			go func() {
-				defer conn.Close()
-				if err := takeLogin(mac, conn); err != nil {
+				if err := errors.Join(takeLogin(mac, conn), conn.Close()); err != nil {
 					fmt.Fprintln(os.Stderr, "bench: a login was not taken:", err)
 				}
 			}()

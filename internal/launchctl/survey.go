@@ -114,9 +114,16 @@ func (j *Job) LoadedFor() []string {
 // Look returns the jobs of a place on h, by one remote call that all who ask share; see [remote.AskAhead]. Errors are those of
 // [remote.Host.Run], ErrNobody and ErrHangs.
 func Look(ctx context.Context, h *remote.Host, p Place) (*Survey, error) {
-	name := "launchd " + strings.Join(p.args(), " ")
-	return remote.AskAhead(ctx, h, name, func(ctx context.Context, h *remote.Host) (*Survey, error) { return look(ctx, h, p) })
+	return remote.AskAhead(ctx, h, p.question(), p.look)
 }
+
+// Foresee has the Macs of a fleet asked what [Look] asks, see [remote.Foresee].
+func Foresee(f *remote.Fleet, p Place) { remote.Foresee(f, p.question(), p.look) }
+
+// question is the name of what Look asks.
+func (p Place) question() string { return "launchd " + strings.Join(p.args(), " ") }
+
+func (p Place) look(ctx context.Context, h *remote.Host) (*Survey, error) { return look(ctx, h, p) }
 
 // look asks for all jobs, or for some.
 func look(ctx context.Context, h *remote.Host, p Place, labels ...string) (*Survey, error) {

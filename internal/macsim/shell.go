@@ -326,8 +326,8 @@ func (s *interpreter) process(ctx context.Context, args []string) *process {
 	return p
 }
 
-// inside is the shell itself where it does something as if it were a program. Its environment, which would take longer than most of that, is
-// there to be asked, but not as a whole.
+// inside is the shell itself where it does something as if it were a program. Its environment can be asked, but is not there as a whole:
+// that would take longer than most of what it does.
 func (s *interpreter) inside(ctx context.Context, args []string) *process {
 	hc := interp.HandlerCtx(ctx)
 	p := *s.p

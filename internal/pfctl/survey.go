@@ -112,15 +112,23 @@ func (a *Anchor) tableDrift() []string {
 // Look returns pf as it is on h, and how that is connected, by two remote calls that all who ask share and that are sent together; see
 // [remote.AskAhead].
 func Look(ctx context.Context, h *remote.Host) (*Survey, error) {
-	return remote.AskAhead(ctx, h, "pf", func(ctx context.Context, h *remote.Host) (*Survey, error) {
-		ask := func(ctx context.Context, h *remote.Host) (*Survey, error) { return look(ctx, h) }
-		s, network, err := remote.Both(ctx, h, ask, sysfacts.LookAtNetwork)
-		if err != nil {
-			return nil, err
-		}
-		s.connect(network)
-		return s, nil
-	})
+	return remote.AskAhead(ctx, h, question, lookAround)
+}
+
+// Foresee has the Macs of a fleet asked what [Look] asks, see [remote.Foresee].
+func Foresee(f *remote.Fleet) { remote.Foresee(f, question, lookAround) }
+
+// question is the name of what Look asks.
+const question = "pf"
+
+func lookAround(ctx context.Context, h *remote.Host) (*Survey, error) {
+	ask := func(ctx context.Context, h *remote.Host) (*Survey, error) { return look(ctx, h) }
+	s, network, err := remote.Both(ctx, h, ask, sysfacts.LookAtNetwork)
+	if err != nil {
+		return nil, err
+	}
+	s.connect(network)
+	return s, nil
 }
 
 // look asks pf alone, for all anchors, or for some.

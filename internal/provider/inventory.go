@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/macos-fleet/terraform-provider-macos/internal/launchctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
@@ -165,6 +166,7 @@ type inventory struct {
 	open     bool                    // `hosts` or `host` is not known yet: there may be others
 	macs     map[string]*remote.Host // a nil Host is one that is not known yet how to reach
 	fallback types.String            // the Mac of resources without `host`; null: there is none
+	fleet    *remote.Fleet           // of those Macs
 
 	planned map[string]*pfctl.Planned // what the plans of this run have in mind, for each Mac
 	keeps   map[string]bool           // the Macs whose resources stay as they are in the state when they cannot be reached
@@ -176,7 +178,7 @@ type inventory struct {
 func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnostics) *inventory {
 	inv := &inventory{macs: map[string]*remote.Host{}, keeps: map[string]bool{}, open: config.Hosts.IsUnknown() || config.Host.IsUnknown()}
 	defaults := config.connectionModel.withEnvironment(diags)
-	fleet := &remote.Fleet{Said: func(mac, banner string) {
+	inv.fleet = &remote.Fleet{Said: func(mac, banner string) {
 		tflog.Warn(ctx, "The SSH server says something before the login, which may wait for it", map[string]any{"mac": mac, "banner": banner})
 	}}
 	hosts := config.Hosts.Elements()
@@ -198,7 +200,7 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 			host.Address = types.StringValue(name)
 		}
 		connection := host.connectionModel.or(defaults)
-		inv.macs[name], inv.keeps[name] = newHost(name, host.Address, connection, fleet, at, diags), connection.keeps()
+		inv.macs[name], inv.keeps[name] = newHost(name, host.Address, connection, inv.fleet, at, diags), connection.keeps()
 	}
 
 	if inv.fallback = first(config.Host, env("MACOS_HOST")); inv.fallback.IsNull() {
@@ -212,7 +214,7 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 	if name := inv.fallback.ValueString(); name != "" && !slices.Contains(inv.names(), name) {
 		inv.macs[name], inv.keeps[name] = nil, defaults.keeps()
 		if !config.Hosts.IsUnknown() { // otherwise it may say how to reach this Mac
-			inv.macs[name] = newHost(name, inv.fallback, defaults, fleet, path.Root("host"), diags)
+			inv.macs[name] = newHost(name, inv.fallback, defaults, inv.fleet, path.Root("host"), diags)
 		}
 	}
 	inv.planned = map[string]*pfctl.Planned{}
@@ -220,6 +222,13 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 		inv.planned[name] = new(pfctl.Planned)
 	}
 	return inv
+}
+
+// foresee has each Mac that is dialled asked at once for all that resources are read from. Terraform reads ten at a time, and those of one
+// kind first: else the first of the next kind would cost every Mac a round trip of its own.
+func (inv *inventory) foresee() {
+	pfctl.Foresee(inv.fleet)
+	launchctl.Foresee(inv.fleet, launchctl.Place{})
 }
 
 // names are the Macs' names, sorted.

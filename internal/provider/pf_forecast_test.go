@@ -290,7 +290,8 @@ func TestForecast_attributes(t *testing.T) {
 	)
 }
 
-// A plan without a change takes two requests, which are sent together, whatever is demanded: for pf, and for how the Mac is connected.
+// A plan without a change takes two requests, which are sent together, whatever is demanded: for pf, and for how the Mac is connected. With
+// them goes one for jobs, for which this plan does not wait.
 func TestForecast_noChange(t *testing.T) {
 	mac := simulated(t)
 	config := strings.Replace(mac.anchor("tfacc.same", story), "  rules", "  must_block = [\"in on en0 proto tcp to any port 80\"]\n  rules", 1)
@@ -309,8 +310,8 @@ func TestForecast_noChange(t *testing.T) {
 					}
 				}
 				// Each connection begins with two scripts of its own.
-				if connections == 0 || decoded != 4*connections {
-					t.Errorf("%d requests over %d connections, want two each", decoded-2*connections, connections)
+				if connections == 0 || decoded < 4*connections || decoded > 5*connections {
+					t.Errorf("%d requests over %d connections, want two or three each", decoded-2*connections, connections)
 				}
 			},
 			Config: config, PlanOnly: true,

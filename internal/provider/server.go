@@ -103,6 +103,9 @@ func (s server) UpgradeResourceIdentity(
 
 func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	ctx = remote.Once(ctx) // Both ask the same.
+	if inv := s.provider.inventory; inv != nil {
+		inv.foresee()
+	}
 	if identity, same := s.provider.asRead(ctx, req); same {
 		return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, NewIdentity: identity}, nil
 	}

@@ -14,16 +14,24 @@ const fresh = 2 * time.Minute
 
 // answer is one question's result. Value and err may be read once done is closed.
 type answer struct {
-	done  chan struct{}
-	until time.Time // zero while the question is under way
-	value any
-	err   error
+	done   chan struct{}
+	until  time.Time // zero while the question is under way
+	wanted bool      // somebody waits for it; guarded by the Host's mutex
+	value  any
+	err    error
 }
+
+// purpose is the key of the answer that a script is run for, in a context. Of a question that asks another, it is the first's.
+type purpose struct{}
 
 // Ask returns f's answer about h, asking once for all who ask by that name: callers share a question under way, and an
 // answer is kept for two minutes or until the next script that writes. Errors are shared but not kept. T must be the same
 // for every use of a name, and the value is shared: it must not be changed.
 func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Context) (T, error)) (T, error) {
+	return ask(ctx, h, name, true, f)
+}
+
+func ask[T any](ctx context.Context, h *Host, name string, wanted bool, f func(context.Context) (T, error)) (T, error) {
 	failed, once := ctx.Value(failures{}).(*sync.Map)
 	if once {
 		if before, ok := failed.Load(asked{h, name}); ok {
@@ -32,9 +40,13 @@ func Ask[T any](ctx context.Context, h *Host, name string, f func(context.Contex
 		}
 	}
 	for {
-		a, mine := h.question(name)
+		a, mine := h.question(name, wanted)
 		if mine {
-			value, err := f(ctx)
+			asking := ctx
+			if ctx.Value(purpose{}) == nil {
+				asking = context.WithValue(ctx, purpose{}, a)
+			}
+			value, err := f(asking)
 			h.answered(name, a, value, err)
 		}
 		select {
@@ -68,14 +80,18 @@ type asked struct {
 	name string
 }
 
-// AskAhead is [Ask] for what is asked of each Mac of a fleet, once it is asked of one: those that are dialled are asked at once, before
-// anybody needs their answer. f must be the same for every use of a name.
+// AskAhead is [Ask] for what is asked of each Mac of a fleet, once it is asked of one; see [Foresee].
 func AskAhead[T any](ctx context.Context, h *Host, name string, f func(context.Context, *Host) (T, error)) (T, error) {
-	ask := func(ctx context.Context, h *Host) (T, error) {
-		return Ask(ctx, h, name, func(ctx context.Context) (T, error) { return f(ctx, h) })
-	}
-	h.fleet.learn(name, func(ctx context.Context, h *Host) { _, _ = ask(ctx, h) })
-	return ask(ctx, h)
+	Foresee(h.fleet, name, f)
+	return Ask(ctx, h, name, func(ctx context.Context) (T, error) { return f(ctx, h) })
+}
+
+// Foresee has the Macs of a fleet asked a question as soon as they are dialled, before anybody needs their answer, but after what somebody
+// waits for. f must be the same for every use of a name.
+func Foresee[T any](fleet *Fleet, name string, f func(context.Context, *Host) (T, error)) {
+	fleet.learn(name, func(ctx context.Context, h *Host) {
+		_, _ = ask(ctx, h, name, false, func(ctx context.Context) (T, error) { return f(ctx, h) })
+	})
 }
 
 // Both asks two questions about h at once, so that they need one round trip between them.
@@ -93,13 +109,14 @@ func Both[A, B any](
 }
 
 // question returns the answer to wait for, and whether the caller is the one to find it.
-func (h *Host) question(name string) (a *answer, mine bool) {
+func (h *Host) question(name string, wanted bool) (a *answer, mine bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if a := h.answers[name]; a != nil && (a.until.IsZero() || time.Now().Before(a.until)) {
+		a.wanted = a.wanted || wanted
 		return a, false
 	}
-	a = &answer{done: make(chan struct{})}
+	a = &answer{done: make(chan struct{}), wanted: wanted}
 	if h.answers == nil {
 		h.answers = map[string]*answer{}
 	}

@@ -21,6 +21,24 @@ func (h *Host) AwaitReadings(n int) {
 	}
 }
 
+// AwaitWanted returns when somebody waits for so many of them.
+func (h *Host) AwaitWanted(n int) {
+	for {
+		h.mu.Lock()
+		wanted := 0
+		for _, r := range h.readings {
+			if r.of == nil || r.of.wanted {
+				wanted++
+			}
+		}
+		h.mu.Unlock()
+		if wanted == n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
 // AwaitConnected returns when h is connected, and nobody uses the connection.
 func (h *Host) AwaitConnected() {
 	for {

@@ -2,6 +2,8 @@ package remote_test
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -97,6 +99,59 @@ func TestFleetAsksAhead(t *testing.T) {
 	}
 	if n := asked.Load(); n != 4 {
 		t.Errorf("4 Macs were asked %d times", n)
+	}
+}
+
+// What is foreseen is asked with all else that waits, but after what somebody waits for.
+func TestForesee(t *testing.T) {
+	t.Parallel()
+	mac, fleet := start(t), new(remote.Fleet)
+	h := fleet.Host(target(t, mac))
+	t.Cleanup(h.Close)
+	release := mac.Hold("true")
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"}) })
+	mac.Await("true")
+	mac.ForgetCalls()
+
+	programs := []string{"/bin/date", "/bin/hostname", "/usr/bin/id"}
+	question := func(n int) func(context.Context, *remote.Host) (int, error) {
+		return func(ctx context.Context, h *remote.Host) (int, error) {
+			_, err := h.Run(ctx, remote.Cmd{Script: programs[n]})
+			return n, err
+		}
+	}
+	h.Need()
+	for i := range programs {
+		remote.Foresee(fleet, programs[i], question(i))
+		h.AwaitReadings(i + 1)
+	}
+	remote.Foresee(fleet, programs[2], question(2)) // once more is not twice
+	asked := make(chan struct{})
+	all.Go(func() {
+		got, err := remote.AskAhead(t.Context(), h, programs[1], question(1))
+		if got != 1 || err != nil {
+			t.Errorf("got %d, %v", got, err)
+		}
+		close(asked)
+	})
+	h.AwaitWanted(1)
+	release()
+	<-asked
+	for i := range programs {
+		if got, err := remote.AskAhead(t.Context(), h, programs[i], question(i)); got != i || err != nil {
+			t.Errorf("got %d, %v", got, err)
+		}
+	}
+	all.Wait()
+	var ran []string
+	for _, c := range mac.Calls() {
+		if slices.Contains(programs, c.Argv[0]) {
+			ran = append(ran, c.Argv[0])
+		}
+	}
+	if want := []string{"/bin/hostname", "/bin/date", "/usr/bin/id"}; !slices.Equal(ran, want) {
+		t.Errorf("the Mac ran %v, want %v", ran, want)
 	}
 }
 

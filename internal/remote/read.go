@@ -24,12 +24,14 @@ type reading struct {
 	done   chan struct{} // closed when what follows may be read
 	result Result
 	err    error
-	left   bool // nobody waits for it; guarded by the Host's mutex
+	left   bool    // nobody waits for it; guarded by the Host's mutex
+	of     *answer // what it is to answer, which somebody may wait for or not; nil: somebody does
 }
 
 // read is Run for a script that only reads. Whoever gets the turn carries out all that wait.
 func (h *Host) read(ctx context.Context, c Cmd) (Result, error) {
 	r := &reading{Cmd: c, line: request(c, 0), done: make(chan struct{})}
+	r.of, _ = ctx.Value(purpose{}).(*answer)
 	h.mu.Lock()
 	h.readings = append(h.readings, r)
 	h.mu.Unlock()
@@ -136,9 +138,19 @@ func endAll(all []*reading, err error) {
 }
 
 // next takes from those that wait as many as may be sent at once: so many at least, if there are, and no more bytes than most besides.
+// Those that somebody waits for come first.
 func (h *Host) next(least, most int) []*reading {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	slices.SortStableFunc(h.readings, func(a, b *reading) int {
+		switch aheadA, aheadB := a.of != nil && !a.of.wanted, b.of != nil && !b.of.wanted; {
+		case aheadB && !aheadA:
+			return -1
+		case aheadA && !aheadB:
+			return 1
+		}
+		return 0
+	})
 	n, size := 0, 0
 	for n < len(h.readings) && n < mostReadings && (n < least || size+len(h.readings[n].line) <= most) {
 		size += len(h.readings[n].line)
