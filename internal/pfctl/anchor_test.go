@@ -25,7 +25,7 @@ func start(t *testing.T) (*macsim.Mac, *remote.Host) {
 	return mac, dial(t, mac)
 }
 
-func dial(t *testing.T, mac *macsim.Mac) *remote.Host {
+func dial(t testing.TB, mac *macsim.Mac) *remote.Host {
 	t.Helper()
 	address, port, err := net.SplitHostPort(mac.Addr())
 	if err != nil {
