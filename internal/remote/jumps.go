@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -38,10 +39,9 @@ func (j *jumps) to(ctx context.Context, r *route, n int) (client *ssh.Client, do
 			jump.client, jump.err = r.arrive(ctx, n)
 			j.dialled(way, jump)
 		}
-		select {
-		case <-jump.ready:
+		if jump.await(ctx) {
 			err = jump.err
-		case <-ctx.Done():
+		} else {
 			err = r.failure(h, StageTCP, withCause(ctx, ctx.Err()))
 		}
 		if err == nil {
@@ -53,6 +53,26 @@ func (j *jumps) to(ctx context.Context, r *route, n int) (client *ssh.Client, do
 		}
 		// Whoever dialled gave up; we did not.
 	}
+}
+
+// await waits until the connection is made, or could not be. It is false when ctx is done before. Of Macs that are dialled at once, the one
+// that dials the jump host may have a moment longer than another: then it is about to know what is wrong, which says more than that the time
+// is over.
+func (c *jump) await(ctx context.Context) bool {
+	const moment = 100 * time.Millisecond
+	select {
+	case <-c.ready:
+		return true
+	case <-ctx.Done():
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		select {
+		case <-c.ready:
+			return true
+		case <-time.After(moment):
+		}
+	}
+	return false
 }
 
 // take returns the connection for a way, and whether the caller is the one to dial it.
