@@ -56,7 +56,7 @@ func (j *jumps) to(ctx context.Context, r *route, n int) (client *ssh.Client, do
 }
 
 // await waits until the connection is made, or could not be. It is false when ctx is done before. Of Macs that are dialled at once, the one
-// that dials the jump host may have a moment longer than another: then it is about to know what is wrong, which says more than that the time
+// that dials the jump host may have a moment longer than another: then it is about to know what is wrong, which says more than that time
 // is over.
 func (c *jump) await(ctx context.Context) bool {
 	const moment = 100 * time.Millisecond

@@ -30,6 +30,9 @@ func TestJumpFails(t *testing.T) {
 		got <- err
 	}()
 	for waiting := false; !waiting; runtime.Gosched() {
+		if len(got) > 0 {
+			t.Fatalf("it did not wait: %v", <-got)
+		}
 		j.mu.Lock()
 		waiting = jump.users == 2
 		j.mu.Unlock()
