@@ -65,8 +65,8 @@ func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		l.keys = l.keys[1:]
 		l.here++
 		l.offered = append(l.offered, k.name)
-		l.last = k.PublicKey().Marshal()
-		return ssh.PublicKeys(k), nil
+		l.last = k.signer.PublicKey().Marshal()
+		return ssh.PublicKeys(k.signer), nil
 	case password:
 		l.passwordSent = true
 		l.here++

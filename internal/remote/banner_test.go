@@ -145,3 +145,24 @@ func TestDialPassword(t *testing.T) {
 		})
 	}
 }
+
+// A server that asks by keyboard-interactive takes the password as an answer.
+func TestDialQuestion(t *testing.T) {
+	t.Parallel()
+	to := answers(t, func(cfg *ssh.ServerConfig) {
+		cfg.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			if answers, err := ask("", "", []string{"Password:"}, []bool{false}); err != nil || len(answers) != 1 || answers[0] != "secret" {
+				return nil, errors.New("no")
+			}
+			return nil, nil
+		}
+	})
+	for password, stage := range map[string]remote.Stage{"secret": remote.StageShell, "wrong": remote.StageAuth} { // It has no shell.
+		to.Password = password
+		err := hello(t, to)
+		var dial *remote.DialError
+		if !errors.As(err, &dial) || dial.Stage != stage {
+			t.Errorf("%s: got %v", password, err)
+		}
+	}
+}

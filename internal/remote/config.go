@@ -29,6 +29,7 @@ type settings struct {
 	proxyJump, proxyCommand string // as in the file; "": none
 
 	hostKeyAlias string   // what known_hosts files call the host; "": as host and port say
+	lenient      string   // StrictHostKeyChecking, if it would have ssh accept a key that is not known; "": it would not
 	knownHosts   []string // the user's files, then the system's
 
 	connectTimeout, aliveInterval time.Duration // 0: nothing is said
@@ -40,6 +41,7 @@ func (s *settings) addr() string { return net.JoinHostPort(s.host, s.port) }
 // The files that ssh looks for by itself. Keys on hardware (id_ed25519_sk) work through an agent only.
 var (
 	usualIdentities       = []string{"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"}
+	allUsualIdentities    = slices.Concat(usualIdentities, []string{"~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa"})
 	usualKnownHosts       = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
 	usualGlobalKnownHosts = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
 )
@@ -59,7 +61,7 @@ func configure(ctx context.Context, file string, d destination) (settings, error
 	if err != nil {
 		return settings{}, err
 	}
-	said, err := files.say(func(keyword, _ string) bool { return slices.Contains(honored, keyword) })
+	said, err := files.say(func(keyword, _ string) bool { return slices.Contains(honored, strings.Trim(keyword, `"`)) })
 	if err != nil || !said {
 		return d.settings(nil, err)
 	}
@@ -149,6 +151,10 @@ func (d destination) settings(options []option, err error) (settings, error) {
 			}
 		case "hostkeyalias":
 			s.hostKeyAlias = unlessNone(o.value)
+		case "stricthostkeychecking": // ssh -G says "false" for "no" and "off".
+			if o.value == "false" || o.value == "accept-new" {
+				s.lenient = strings.Replace(o.value, "false", "no", 1)
+			}
 		case "userknownhostsfile":
 			user = paths(o.value)
 		case "globalknownhostsfile":
@@ -166,8 +172,8 @@ func (d destination) settings(options []option, err error) (settings, error) {
 	if d.port != "" {
 		s.port = d.port
 	}
-	// ssh's answer does not tell the keys that it looks for by itself from others; there are several of them, all in one place.
-	usual := func(file string) bool { return strings.HasPrefix(file, "~/.ssh/id_") }
+	// ssh's answer does not tell the keys that it looks for by itself from others; there are several of them.
+	usual := func(file string) bool { return slices.Contains(allUsualIdentities, file) }
 	s.named = len(s.identities) > 0 && (len(s.identities) < 3 || slices.ContainsFunc(s.identities, func(f string) bool { return !usual(f) }))
 	if !s.named {
 		s.identities = usualIdentities

@@ -71,13 +71,13 @@ func (f configFile) says(what func(keyword, value string) bool, depth int) (bool
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		keyword, value := splitLine(lines.Text())
+		if what(keyword, value) {
+			return true, nil
+		}
 		if keyword != "include" {
-			if what(keyword, value) {
-				return true, nil
-			}
 			continue
 		}
-		for name := range strings.FieldsSeq(strings.ReplaceAll(value, `"`, " ")) {
+		for _, name := range words(value) {
 			if name = inHome(name, f.home); !filepath.IsAbs(name) {
 				name = filepath.Join(f.folder, name)
 			}
@@ -95,33 +95,55 @@ func (f configFile) says(what func(keyword, value string) bool, depth int) (bool
 	return false, lines.Err()
 }
 
-// splitLine splits a line at the first blank or equals sign. Comments and empty lines have no keyword.
+// splitLine splits a line at the first blank or equals sign. Comments and empty lines have no keyword. One in quotes keeps them.
 func splitLine(line string) (keyword, value string) {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "#") {
 		return "", ""
 	}
-	end := strings.IndexAny(line, " \t=")
-	if end < 0 {
-		return strings.ToLower(line), ""
+	keyword = line
+	if end := strings.IndexAny(line, " \t="); end >= 0 {
+		keyword, value = line[:end], strings.TrimLeft(line[end:], " \t=")
 	}
-	return strings.ToLower(line[:end]), strings.TrimLeft(line[end:], " \t=")
+	return strings.ToLower(keyword), value
+}
+
+// words splits a value at blanks that do not stand in quotes.
+func words(value string) []string {
+	quoted := false
+	all := strings.FieldsFunc(value, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return !quoted && (r == ' ' || r == '\t')
+	})
+	for i := range all {
+		all[i] = strings.ReplaceAll(all[i], `"`, "")
+	}
+	return all
 }
 
 // options are what the files say about a host, as far as that can be told without an ssh program. The system-wide file comes with such
-// a program, and is left aside. The library takes some Match lines for others, so all of them are refused.
+// a program, and is left aside. The library takes some Match lines for others, and does not know quotes around a keyword or the name of a
+// file to include, so all of these are refused.
 func (files configFiles) options(host string) ([]option, error) {
 	files = files[:1]
-	var criterion string
-	match, err := files.say(func(keyword, value string) bool {
-		criterion = value
-		return keyword == "match" && !strings.EqualFold(value, "all")
+	var line string
+	refused, err := files.say(func(keyword, value string) bool {
+		line = keyword + " " + value
+		switch keyword {
+		case "match":
+			return !strings.EqualFold(value, "all")
+		case "include":
+			return strings.Contains(value, `"`)
+		}
+		return strings.HasPrefix(keyword, `"`)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if match {
-		return nil, fmt.Errorf("%s says \"Match %s\", which only an ssh program understands, and none is installed here", files[0].path, criterion)
+	if refused {
+		return nil, fmt.Errorf("%s says %q, which only an ssh program understands, and none is installed here", files[0].path, line)
 	}
 	text, err := os.ReadFile(files[0].path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -3,6 +3,7 @@ package remote
 import (
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,6 +40,12 @@ func TestConfigure(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "a.conf"), []byte("Host mini\n  Port 2200\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Join(folder, "two words"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "two words", "b.conf"), []byte("Port 2201\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	plain := func(change func(*settings)) settings {
 		s := settings{
 			host: "mini", port: "22", user: me, network: "tcp", agent: "/run/agent",
@@ -70,18 +77,26 @@ func TestConfigure(t *testing.T) {
 			"IdentityFile ~/.ssh/id_rsa\n",
 			func(s *settings) { s.identities, s.named = []string{home + "/.ssh/id_rsa"}, true },
 		},
-		"no-keys":     {"IdentityFile none\n", func(s *settings) { s.identities, s.named = []string{}, true }},
-		"known-hosts": {"UserKnownHostsFile ~/a /b\nGlobalKnownHostsFile none\n", func(s *settings) { s.knownHosts = []string{home + "/a", "/b"} }},
-		"agent":       {"IdentityAgent \"~/Group Containers/t/agent.sock\"\n", func(s *settings) { s.agent = home + "/Group Containers/t/agent.sock" }},
-		"agent-none":  {"IdentityAgent none\n", func(s *settings) { s.agent = "" }},
-		"agent-usual": {"IdentityAgent SSH_AUTH_SOCK\n", func(*settings) {}},
-		"agent-named": {"IdentityAgent $REMOTE_TEST\n", func(s *settings) { s.agent = "/data" }},
-		"jump":        {"ProxyJump me@a:33,b\n", func(s *settings) { s.proxyJump = "me@a:33,b" }},
-		"command":     {"ProxyCommand tailscale nc %h %p\n", func(s *settings) { s.proxyCommand = "tailscale nc %h %p" }},
-		"times":       {"ConnectTimeout 7\nServerAliveInterval 1m\n", func(s *settings) { s.connectTimeout, s.aliveInterval = 7*time.Second, time.Minute }},
-		"alias":       {"HostKeyAlias other\n", func(s *settings) { s.hostKeyAlias = "other" }},
-		"include":     {"Include " + folder + "/*.conf\nHost mini\n  Port 1\n", func(s *settings) { s.port = "2200" }},
-		"first-wins":  {"Host mini\n  Port 1\nHost *\n  Port 2\n  User x\n", func(s *settings) { s.port, s.user = "1", "x" }},
+		"keys-like-the-usual": {
+			"IdentityFile ~/.ssh/id_mini\nIdentityFile ~/.ssh/id_work\nIdentityFile ~/.ssh/id_home\n",
+			func(s *settings) {
+				s.identities, s.named = []string{home + "/.ssh/id_mini", home + "/.ssh/id_work", home + "/.ssh/id_home"}, true
+			},
+		},
+		"no-keys":        {"IdentityFile none\n", func(s *settings) { s.identities, s.named = []string{}, true }},
+		"known-hosts":    {"UserKnownHostsFile ~/a /b\nGlobalKnownHostsFile none\n", func(s *settings) { s.knownHosts = []string{home + "/a", "/b"} }},
+		"agent":          {"IdentityAgent \"~/Group Containers/t/agent.sock\"\n", func(s *settings) { s.agent = home + "/Group Containers/t/agent.sock" }},
+		"agent-none":     {"IdentityAgent none\n", func(s *settings) { s.agent = "" }},
+		"agent-usual":    {"IdentityAgent SSH_AUTH_SOCK\n", func(*settings) {}},
+		"agent-named":    {"IdentityAgent $REMOTE_TEST\n", func(s *settings) { s.agent = "/data" }},
+		"jump":           {"ProxyJump me@a:33,b\n", func(s *settings) { s.proxyJump = "me@a:33,b" }},
+		"command":        {"ProxyCommand tailscale nc %h %p\n", func(s *settings) { s.proxyCommand = "tailscale nc %h %p" }},
+		"times":          {"ConnectTimeout 7\nServerAliveInterval 1m\n", func(s *settings) { s.connectTimeout, s.aliveInterval = 7*time.Second, time.Minute }},
+		"alias":          {"HostKeyAlias other\n", func(s *settings) { s.hostKeyAlias = "other" }},
+		"include":        {"Include " + folder + "/*.conf\nHost mini\n  Port 1\n", func(s *settings) { s.port = "2200" }},
+		"include-quoted": {"Include \"" + folder + "/two words/*.conf\"\n", func(s *settings) { s.port = "2201" }},
+		"keyword-quoted": {"\"Port\" 2202\n", func(s *settings) { s.port = "2202" }},
+		"first-wins":     {"Host mini\n  Port 1\nHost *\n  Port 2\n  User x\n", func(s *settings) { s.port, s.user = "1", "x" }},
 	} {
 		for _, ssh := range []bool{false, true} {
 			with := "library"
@@ -90,6 +105,12 @@ func TestConfigure(t *testing.T) {
 			}
 			t.Run(name+"-"+with, func(t *testing.T) {
 				got, err := settle(t, test.text, ssh)
+				if !ssh && strings.HasSuffix(name, "-quoted") {
+					if err == nil || !strings.Contains(err.Error(), "only an ssh program understands") {
+						t.Errorf("got %v", err)
+					}
+					return
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -98,6 +119,24 @@ func TestConfigure(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Without a file, the user's own is read.
+func TestConfigureByDefault(t *testing.T) {
+	mine := account
+	t.Cleanup(func() { account = mine })
+	home := t.TempDir()
+	account = func() (*user.User, error) { return &user.User{Username: "me", HomeDir: home}, nil }
+	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte("Host mini\n  Port 2200\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", "") // ssh asks the user database where the user's files are
+	if s, err := configure(t.Context(), "", destination{host: "mini"}); err != nil || s.addr() != "mini:2200" || s.user != "me" {
+		t.Errorf("got %v, %v", s.addr(), err)
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -143,9 +146,27 @@ func (r *route) transport(ctx context.Context, from *ssh.Client, h *hop) (net.Co
 	conn, err := new(net.Dialer).DialContext(ctx, h.network, h.addr())
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
+		if found := lookUp(ctx, h.network, h.host); found != "" {
+			conn, err = new(net.Dialer).DialContext(ctx, h.network, net.JoinHostPort(found, h.port))
+			return conn, StageTCP, err
+		}
 		return nil, StageName, err
 	}
 	return conn, StageTCP, err
+}
+
+// lookUp asks Linux for the address of a host as its C library knows it. A program without C, as this is, does not ask that, and names such as
+// mini.local come from there (nss-mdns). It is empty where there is none. Other systems are asked by Go itself.
+func lookUp(ctx context.Context, network, host string) string {
+	if runtime.GOOS != "linux" {
+		return ""
+	}
+	found, err := exec.CommandContext(ctx, "getent", "ahosts"+map[string]string{"tcp4": "v4", "tcp6": "v6"}[network], "--", host).Output()
+	if err != nil {
+		return ""
+	}
+	address, _, _ := strings.Cut(string(found), " ") // and after it the kind of socket, and the name
+	return address
 }
 
 // mayPass reports whether the next connection may find what this one did not: there was no way to the Mac or nobody listened, or the server

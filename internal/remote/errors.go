@@ -54,6 +54,7 @@ type UnknownHostKeyError struct {
 	Fingerprint string // SHA256:...
 	Line        string // the line for known_hosts that would accept it
 	File        string // the file where the user would add it; empty: there is none
+	Lenient     string // ssh's StrictHostKeyChecking, where that would have ssh accept the key: "no" or "accept-new"; empty: it would not
 }
 
 func (e *UnknownHostKeyError) Error() string {

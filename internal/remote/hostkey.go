@@ -39,7 +39,7 @@ func (h *hop) checkHostKey(cfg *ssh.ClientConfig) error {
 		case accepted || err != nil:
 			return err
 		case len(known.keys) == 0 || otherPort:
-			unknown := &UnknownHostKeyError{Fingerprint: ssh.FingerprintSHA256(key), Line: knownhosts.Line([]string{name}, key)}
+			unknown := &UnknownHostKeyError{Fingerprint: ssh.FingerprintSHA256(key), Line: knownhosts.Line([]string{name}, key), Lenient: h.lenient}
 			if len(h.knownHosts) > 0 {
 				unknown.File = h.knownHosts[0]
 			}
@@ -72,6 +72,9 @@ func (known *knownHosts) accept(key ssh.PublicKey, host string) (bool, error) {
 		return found, nil
 	}
 	if _, found := among(known.authorities, cert.SignatureKey); !found {
+		if _, found := among(known.keys, cert.Key); found {
+			return true, nil // as with ssh: the key itself is known
+		}
 		return false, fmt.Errorf("the host key is certified by another authority than is known: %s", ssh.FingerprintSHA256(cert.SignatureKey))
 	}
 	if cert.CertType != ssh.HostCert {

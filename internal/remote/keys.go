@@ -20,8 +20,8 @@ import (
 
 // key is a private key, or one with a certificate, that may log in.
 type key struct {
-	ssh.Signer
-	name string // for messages: what it is and where it is from
+	signer ssh.Signer // not embedded, which would hide by which algorithms it signs: those of an RSA key are not its own
+	name   string     // for messages: what it is and where it is from
 }
 
 func newKey(signer ssh.Signer, from string) key {
@@ -31,7 +31,7 @@ func newKey(signer ssh.Signer, from string) key {
 
 // find returns the one of keys that has this public key.
 func find(keys []key, public ssh.PublicKey) (key, bool) {
-	i := slices.IndexFunc(keys, func(k key) bool { return bytes.Equal(k.PublicKey().Marshal(), public.Marshal()) })
+	i := slices.IndexFunc(keys, func(k key) bool { return bytes.Equal(k.signer.PublicKey().Marshal(), public.Marshal()) })
 	if i < 0 {
 		return key{}, false
 	}
@@ -49,11 +49,11 @@ func (l *login) gather() error {
 	h := l.hop
 	var keys, certified []key
 	if h.privateKey != "" {
-		signer, err := parseKey([]byte(h.privateKey), h.passphrase)
+		k, err := l.readGiven()
 		if err != nil {
 			return fmt.Errorf("reading the private key: %w", err)
 		}
-		keys = append(keys, newKey(signer, "as given"))
+		keys = append(keys, k)
 		if h.certificate != "" {
 			k, err := certify([]byte(h.certificate), keys, "as given")
 			if err != nil {
@@ -84,15 +84,35 @@ func (l *login) gather() error {
 		}
 	}
 	keys = slices.Concat(certified, keys)
-	if i := slices.IndexFunc(keys, func(k key) bool { return bytes.Equal(k.PublicKey().Marshal(), h.worked) }); i > 0 {
+	if i := slices.IndexFunc(keys, func(k key) bool { return bytes.Equal(k.signer.PublicKey().Marshal(), h.worked) }); i > 0 {
 		keys = slices.Concat(keys[i:i+1], keys)
 	}
 	for _, k := range keys {
-		if _, twice := find(l.keys, k.PublicKey()); !twice {
+		if _, twice := find(l.keys, k.signer.PublicKey()); !twice {
 			l.keys = append(l.keys, k)
 		}
 	}
 	return nil
+}
+
+// readGiven reads the private key that is given. One that is encrypted, and for which there is no passphrase, may be held by the agent.
+func (l *login) readGiven() (key, error) {
+	signer, err := parseKey([]byte(l.hop.privateKey), l.hop.passphrase)
+	if err == nil {
+		return newKey(signer, "as given"), nil
+	}
+	var sealed *ssh.PassphraseMissingError
+	if !errors.As(err, &sealed) || sealed.PublicKey == nil {
+		return key{}, err
+	}
+	held, agentErr := l.askAgent()
+	if agentErr != nil {
+		return key{}, agentErr
+	}
+	if k, ok := find(held, sealed.PublicKey); ok {
+		return k, nil
+	}
+	return key{}, errors.New("it is encrypted, there is no passphrase for it, and no agent holds it")
 }
 
 // askAgent returns the keys that the agent holds. An agent that does not answer holds none, unless it was named.
@@ -133,7 +153,13 @@ func (l *login) dialAgent(socket string) ([]ssh.Signer, error) {
 	if closed {
 		_ = conn.Close()
 	}
-	return agent.NewClient(conn).Signers()
+	signers, err := agent.NewClient(conn).Signers()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil && l.closed {
+		return nil, errors.New("it did not answer within the connect timeout; it may wait for somebody's consent")
+	}
+	return signers, err
 }
 
 // readIdentity reads a file that the configuration names: a private key, or a public one whose private key the agent holds. A file KEY.pub
@@ -232,7 +258,7 @@ func certify(text []byte, keys []key, from string) (key, error) {
 	if !ok {
 		return key{}, errors.New("a certificate, and its private key is not there")
 	}
-	signer, err := ssh.NewCertSigner(certificate, k.Signer)
+	signer, err := ssh.NewCertSigner(certificate, k.signer)
 	if err != nil {
 		return key{}, err
 	}

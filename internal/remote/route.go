@@ -40,7 +40,8 @@ type hop struct {
 func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.connectTimeout())
 	defer cancel()
-	to, jumps := destination{user: t.User, host: t.Address}, t.ProxyJump
+	to, jumps := parseDestination(t.Address), t.ProxyJump
+	to.user = cmp.Or(t.User, to.user)
 	if t.Port != 0 {
 		to.port = strconv.Itoa(t.Port)
 	}

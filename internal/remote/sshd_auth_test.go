@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ import (
 // patience is for decrypting a key, which takes most of a second, and much more under the race detector.
 const patience = time.Minute
 
-// agentWith starts an agent that holds these files' keys, at a socket in a folder with a blank in its name.
+// agentWith starts an agent that holds these files' keys, and the certificates beside them, at a socket in a folder with a blank in its name.
 func agentWith(t *testing.T, files ...string) (socket string) {
 	t.Helper()
 	ring := agent.NewKeyring()
@@ -32,7 +33,23 @@ func agentWith(t *testing.T, files ...string) (socket string) {
 		if err := ring.Add(agent.AddedKey{PrivateKey: private}); err != nil {
 			t.Fatal(err)
 		}
+		if text, err := os.ReadFile(file + "-cert.pub"); err == nil {
+			public, _, _, _, err := ssh.ParseAuthorizedKey(text)
+			certificate, ok := public.(*ssh.Certificate)
+			if err != nil || !ok {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if err := ring.Add(agent.AddedKey{PrivateKey: private, Certificate: certificate}); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	return agentAt(t, func(conn net.Conn) { _ = agent.ServeAgent(ring, conn) })
+}
+
+// agentAt has an agent answer at a socket.
+func agentAt(t *testing.T, answer func(net.Conn)) (socket string) {
+	t.Helper()
 	// A socket's path must be short (104 bytes on a Mac), and t.TempDir's is not.
 	folder, err := os.MkdirTemp("", "agent of") //nolint:usetesting // As said.
 	if err != nil {
@@ -51,7 +68,7 @@ func agentWith(t *testing.T, files ...string) (socket string) {
 			if err != nil {
 				return
 			}
-			go func() { _ = agent.ServeAgent(ring, conn) }()
+			go answer(conn)
 		}
 	}()
 	return socket
@@ -85,6 +102,12 @@ func TestSSHD_auth(t *testing.T) {
 	mac := start(t)
 	authorityFile := filepath.Join(t.TempDir(), "authority")
 	authority := newKey(t, authorityFile, "ecdsa", "")
+	// rsa makes an RSA key the only one that may log in.
+	rsa := func(t *testing.T, s *server) {
+		s.client = filepath.Join(s.dir, "rsa")
+		may := newKey(t, s.client, "rsa", "")
+		write(t, filepath.Join(s.dir, "authorized_keys"), authorized(may.PublicKey())+"\n")
+	}
 	asUser := func(s *server) func(*ssh.Certificate) {
 		return func(c *ssh.Certificate) { c.CertType, c.ValidPrincipals = ssh.UserCert, []string{s.user} }
 	}
@@ -155,6 +178,50 @@ func TestSSHD_auth(t *testing.T) {
 				return []string{"IdentityAgent \"" + socket + "\""}
 			},
 			connections: 1,
+		},
+		"given-and-held-by-the-agent": {
+			prepare: func(*testing.T, *server) []string { return nil },
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				to.Agent = agentWith(t, append(manyKeys(t, 2), s.client)...)
+				encrypt(t, s)
+				to.PrivateKey = read(t, s.client)
+			},
+			connections: 1,
+		},
+		// The algorithm of its own, with SHA-1, is one that no server takes any more.
+		"rsa": {prepare: func(t *testing.T, s *server) []string { rsa(t, s); return nil }, connections: 1},
+		"rsa-encrypted": {
+			prepare:     func(t *testing.T, s *server) []string { rsa(t, s); encrypt(t, s); return nil },
+			change:      func(_ *testing.T, _ *server, to *remote.Target) { to.Passphrase = "open sesame" },
+			connections: 1,
+		},
+		"rsa-of-the-agent": {
+			prepare: func(t *testing.T, s *server) []string {
+				rsa(t, s)
+				socket := agentWith(t, s.client)
+				s.client = "none"
+				return []string{"IdentityAgent \"" + socket + "\""}
+			},
+			connections: 1,
+		},
+		"rsa-certificate": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(t *testing.T, s *server) []string {
+				s.client = filepath.Join(s.dir, "mine")
+				certificate(t, authority, newKey(t, s.client, "rsa", "").PublicKey(), s.client+"-cert.pub", asUser(s))
+				return nil
+			},
+			connections: 1,
+		},
+		"certificate-of-the-agent": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(t *testing.T, s *server) []string {
+				mine := filepath.Join(s.dir, "mine")
+				certificate(t, authority, newKey(t, mine, "ed25519", "").PublicKey(), mine+"-cert.pub", asUser(s))
+				s.client = "none"
+				return []string{"IdentityAgent \"" + agentWith(t, mine) + "\""}
+			},
+			connections: 1, refused: 1,
 		},
 		"certificate-file": {
 			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub", "AuthorizedPrincipalsFile none"},
@@ -300,6 +367,12 @@ func TestSSHD_authRefused(t *testing.T) {
 	to = configured(t, s.config(t, "mini", "IdentityAgent /nowhere/agent"))
 	to.Passphrase, to.ConnectTimeout = "open barley", patience
 	if err = hello(t, to); err == nil || !strings.Contains(err.Error(), "decryption password incorrect") || !strings.Contains(err.Error(), "the agent at /nowhere/agent") {
+		t.Errorf("got %v", err)
+	}
+	// An agent that shows a window and waits.
+	to.Agent = agentAt(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	to.ConnectTimeout = 500 * time.Millisecond
+	if err = hello(t, to); err == nil || !strings.Contains(err.Error(), "it may wait for somebody's consent") {
 		t.Errorf("got %v", err)
 	}
 	to.Agent = "/nowhere/agent"

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -83,6 +84,38 @@ func TestSSHD_attributesWin(t *testing.T) {
 	to.ConfigFile, to.Address, to.ProxyCommand = "none", "127.0.0.1", ""
 	if err := hello(t, to); err != nil {
 		t.Error(err)
+	}
+	to.Address, to.User = s.user+"@127.0.0.1", ""
+	if err := hello(t, to); err != nil {
+		t.Error(err)
+	}
+	to.Address, to.User = "nobody@127.0.0.1", s.user
+	if err := hello(t, to); err != nil {
+		t.Error(err)
+	}
+}
+
+// A name that Go's resolver does not know, Linux may.
+func TestSSHD_lookUp(t *testing.T) {
+	s := sshd(t, start(t))
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux is asked")
+	}
+	folder := t.TempDir()
+	getent := "#!/bin/sh\n[ \"$*\" = 'ahostsv4 -- mini.invalid' ] || exit 2\necho '127.0.0.1       STREAM mini.invalid'\necho '127.0.0.1       DGRAM'\n"
+	write(t, filepath.Join(folder, "getent"), getent)
+	if err := os.Chmod(filepath.Join(folder, "getent"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
+	to := configured(t, s.config(t, "mini", "HostName mini.invalid", "AddressFamily inet", "HostKeyAlias [127.0.0.1]:"+s.port))
+	if err := hello(t, to); err != nil {
+		t.Error(err)
+	}
+	to = configured(t, s.config(t, "mini", "HostName maxi.invalid"))
+	var dial *remote.DialError
+	if err := hello(t, to); !errors.As(err, &dial) || dial.Stage != remote.StageName {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -49,6 +49,7 @@ func TestSSHD_hostKey(t *testing.T) {
 		"authority":              {text: line("@cert-authority *", authority)},
 		"authority-and-key":      {text: line("@cert-authority [127.0.0.1]:*", authority) + line("127.0.0.1", certified.hostKey)},
 		"authority-by-alias":     {text: line("@cert-authority *.lan", authority), options: []string{"HostKeyAlias mini.lan"}},
+		"other-authority-known":  {text: line("@cert-authority *", other) + line("[127.0.0.1]:*", second)},
 		"one-of-two-authorities": {text: line("@cert-authority *", other) + line("@cert-authority *", authority)},
 
 		"empty":                 {text: "", says: "unknown: ", is: new(unknown)},
@@ -104,6 +105,11 @@ func sshTrusts(config string) (trusted, ok bool) {
 	return strings.Contains(string(out), "Permission denied"), true
 }
 
+func sshThere() bool {
+	_, err := exec.LookPath("ssh")
+	return err == nil
+}
+
 // What is told of an unknown key is all that is missing; what is told of a changed one leads to the old one.
 func TestSSHD_hostKeyAdvice(t *testing.T) {
 	t.Parallel()
@@ -114,6 +120,10 @@ func TestSSHD_hostKeyAdvice(t *testing.T) {
 	var unknown *remote.UnknownHostKeyError
 	if !errors.As(err, &unknown) || unknown.File != file || unknown.Fingerprint != ssh.FingerprintSHA256(s.hostKey.PublicKey()) {
 		t.Fatalf("got %v", err)
+	}
+	lenient := configured(t, s.config(t, "mini", "UserKnownHostsFile "+file, "StrictHostKeyChecking accept-new"))
+	if err := hello(t, lenient); !errors.As(err, &unknown) || sshThere() && unknown.Lenient != "accept-new" {
+		t.Errorf("got %v, lenient %q", err, unknown.Lenient)
 	}
 	write(t, unknown.File, unknown.Line+"\n")
 	if err := hello(t, to); err != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -299,6 +300,8 @@ func newKey(t *testing.T, file, kind, passphrase string) ssh.Signer {
 		_, private, err = ed25519.GenerateKey(rand.Reader)
 	case "ecdsa":
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "rsa":
+		private, err = rsa.GenerateKey(rand.Reader, 2048)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 // says, and what that does not say is as with ssh.
 type Target struct {
 	Name    string // what the user calls this Mac, for messages; empty: Address
-	Address string // host name, IP address or a Host of ssh's configuration, without user and port
+	Address string // what one would write after ssh: a host name, an IP address or a Host of ssh's configuration, also as user@host
 	Port    int
 	User    string
 
