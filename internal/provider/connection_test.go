@@ -142,6 +142,14 @@ func TestUnreachable(t *testing.T) {
 			remote.DialError{Jump: "bastion", Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Line: "bastion ssh-ed25519 AAAA", File: "/k"}},
 			[]string{"bastion, the jump host of mini", "add this line to /k", "bastion ssh-ed25519 AAAA"},
 		},
+		"lenient": {
+			remote.DialError{Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Lenient: "accept-new"}},
+			[]string{"StrictHostKeyChecking accept-new", "not followed"},
+		},
+		"sudo": {
+			remote.DialError{Stage: remote.StageSudo, Err: refused},
+			[]string{"sudo_password", "visudo -f /etc/sudoers.d/terraform", "\n    admin ALL = (ALL) NOPASSWD: ALL"},
+		},
 		"changed-host-key": {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x", Name: "[a]:1", Known: []string{"/k:3"}}},
 			[]string{"HOST KEY OF mini HAS CHANGED", "in /k:3", "ssh-keygen -R '[a]:1'"},

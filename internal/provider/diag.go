@@ -193,11 +193,16 @@ func unknownHostKey(dial *remote.DialError, e *remote.UnknownHostKeyError) strin
 	if file == "" {
 		file = "a known_hosts file"
 	}
+	lenient := ""
+	if e.Lenient != "" {
+		lenient = fmt.Sprintf("\n\nssh's configuration says \"StrictHostKeyChecking %s\", by which ssh itself would go on. That is not followed here: what is "+
+			"sent to a Mac makes somebody root there.", e.Lenient)
+	}
 	return fmt.Sprintf("The SSH server of %s, at %s, shows a host key that is not known here, so it may be another machine than you think. "+
 		"Nothing was sent to it.\n\n"+
 		"Fingerprint: %s\n\nOn that machine, this prints the fingerprints of its keys:\n\n"+
 		"    for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf \"$key\"; done\n\n"+
-		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.", machine(dial), dial.Addr, e.Fingerprint, file, e.Line)
+		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.%s", machine(dial), dial.Addr, e.Fingerprint, file, e.Line, lenient)
 }
 
 func changedHostKey(dial *remote.DialError, e *remote.ChangedHostKeyError) string {
@@ -245,8 +250,9 @@ func whatToDo(dial *remote.DialError) string {
 			"are there. Log in with the password of an account that may unlock it, at its keyboard or, on macOS 26 and later, over SSH, which then "+
 			"ends; a minute later, run this again:\n\n    %s", machine(dial), cmp.Or(dial.Try, "ssh "+dial.User+"@"+host(dial.Addr)))
 	case strings.Contains(dial.Banner, "# To authenticate, visit:"):
-		return "Tailscale wants somebody to confirm this login: visit the address below, and then run this again. Logins that nobody is to " +
-			"confirm need a rule with the action \"accept\" in the tailnet's policy."
+		return "Tailscale wants somebody to confirm this login: visit the address below, and then run this again. If it then asks anew, visit it while " +
+			"the login waits: with connect_timeout = \"2m\" it does, and TF_LOG=WARN shows the address meanwhile. Logins that nobody is to confirm need " +
+			"a rule with the action \"accept\" in the tailnet's policy."
 	case strings.Contains(dial.Banner, "tailnet policy"):
 		return "The \"ssh\" section of the tailnet's policy says who may log in there, and as whom."
 	}

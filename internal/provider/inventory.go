@@ -156,6 +156,7 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 			Validators: []validator.String{stringvalidator.OneOf("fail", "keep")},
 			MarkdownDescription: "What a plan does about a Mac that cannot be reached or logged in to. `fail`: it fails. `keep`: its resources stay as they were last " +
 				"read, with one warning for the Mac, and the plan for the other Macs goes on; an apply that would change something on that Mac fails for that Mac only. " +
+				"A data source has no last state to keep: one that reads that Mac fails the plan, unless it stands in a `check` block. " +
 				"Either way the Mac is dialled once, for at most `connect_timeout`, however many resources it has." + fallback(" Default: `fail`."),
 		},
 	}

@@ -144,7 +144,7 @@ func (d *launchdJobDataSource) Read(ctx context.Context, req datasource.ReadRequ
 	if resp.Diagnostics.Append(req.Config.Get(ctx, &model)...); resp.Diagnostics.HasError() {
 		return
 	}
-	mac := d.macOf(&model.Host, &resp.Diagnostics)
+	mac := d.macOf(&model.Host, req, resp)
 	if mac == nil {
 		return
 	}

@@ -78,7 +78,7 @@ func (d *listenersDataSource) Read(ctx context.Context, req datasource.ReadReque
 	if resp.Diagnostics.Append(req.Config.Get(ctx, &model)...); resp.Diagnostics.HasError() {
 		return
 	}
-	mac := d.macOf(&model.Host, &resp.Diagnostics)
+	mac := d.macOf(&model.Host, req, resp)
 	if mac == nil {
 		return
 	}

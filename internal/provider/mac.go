@@ -138,20 +138,25 @@ func (m *sourceOnMac) Configure(_ context.Context, req datasource.ConfigureReque
 	}
 }
 
-// macOf returns the Mac to read, and names it in host where the configuration leaves that to the provider. Nil is always an error: a
-// data source has nothing to say of a Mac that it cannot reach yet.
-func (m *sourceOnMac) macOf(host *types.String, diags *diag.Diagnostics) *remote.Host {
+// macOf returns the Mac to read, and names it in host where the configuration leaves that to the provider. Nil means that there is nothing
+// more to answer: an error, or that the data source is deferred. It has nothing to say of a Mac that it cannot reach yet.
+func (m *sourceOnMac) macOf(host *types.String, req datasource.ReadRequest, resp *datasource.ReadResponse) *remote.Host {
 	at := path.Root("host")
 	if host.IsNull() && m.inventory != nil {
 		if *host = m.inventory.fallback; host.IsNull() {
-			diags.AddAttributeError(at, "Missing Name of a Mac",
+			resp.Diagnostics.AddAttributeError(at, "Missing Name of a Mac",
 				"There is more than one Mac, or none, so this data source must say which one it reads. "+m.inventory.list())
 			return nil
 		}
 	}
-	mac := m.mac(*host, diags)
-	if mac == nil && !diags.HasError() {
-		diags.AddAttributeError(at, "The Mac Is Not Known Yet",
+	if m.deferral(*host, req.ClientCapabilities.DeferralAllowed) != nil {
+		resp.Deferred = &datasource.Deferred{Reason: datasource.DeferredReasonProviderConfigUnknown}
+		resp.State.Raw = req.Config.Raw.Copy()
+		return nil
+	}
+	mac := m.mac(*host, &resp.Diagnostics)
+	if mac == nil && !resp.Diagnostics.HasError() {
+		resp.Diagnostics.AddAttributeError(at, "The Mac Is Not Known Yet",
 			"How to reach it depends on something that is known only after an apply, and a data source is read before. Apply first what that is "+
 				"(with -target), or let this data source depend on it (depends_on), so that it is read in the apply.")
 	}

@@ -156,7 +156,7 @@ func (d *pfRulesDataSource) Read(ctx context.Context, req datasource.ReadRequest
 	if resp.Diagnostics.Append(req.Config.Get(ctx, &model)...); resp.Diagnostics.HasError() {
 		return
 	}
-	mac := d.macOf(&model.Host, &resp.Diagnostics)
+	mac := d.macOf(&model.Host, req, resp)
 	if mac == nil {
 		return
 	}

@@ -101,7 +101,7 @@ func (d *pfStatusDataSource) Read(ctx context.Context, req datasource.ReadReques
 	if resp.Diagnostics.Append(req.Config.Get(ctx, &model)...); resp.Diagnostics.HasError() {
 		return
 	}
-	mac := d.macOf(&model.Host, &resp.Diagnostics)
+	mac := d.macOf(&model.Host, req, resp)
 	if mac == nil {
 		return
 	}

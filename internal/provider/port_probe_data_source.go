@@ -145,12 +145,12 @@ func (d *portProbeDataSource) Read(ctx context.Context, req datasource.ReadReque
 	if n := model.Parallel.ValueInt64(); n > 0 {
 		o.Parallel = int(n)
 	}
-	mac := d.macOf(&model.Host, &resp.Diagnostics)
+	mac := d.macOf(&model.Host, req, resp)
 	var from *remote.Host
 	if !model.From.IsNull() {
 		from, o.Parallel = d.macFrom(model.From, &resp.Diagnostics), min(o.Parallel, fromParallel)
 	}
-	if resp.Diagnostics.HasError() {
+	if mac == nil || resp.Diagnostics.HasError() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)

@@ -62,6 +62,9 @@ func configured(t *testing.T, given map[string]tftypes.Value) (tfprotov6.Provide
 	for name, schema := range schemas.ResourceSchemas {
 		resources[name] = schema.ValueType()
 	}
+	for name, schema := range schemas.DataSourceSchemas {
+		resources["data."+name] = schema.ValueType()
+	}
 	return server, resources
 }
 
@@ -113,7 +116,8 @@ func TestAway_everyResource(t *testing.T) {
 	}
 }
 
-// A resource whose Mac is made by the same apply is deferred where the CLI takes that; otherwise what is not known stays unknown.
+// A resource whose Mac is made by the same apply is deferred where the CLI takes that; otherwise what is not known stays unknown. A data source
+// has to be told of no Mac that it cannot read.
 func TestDeferral(t *testing.T) {
 	t.Parallel()
 	server, resources := configured(t, map[string]tftypes.Value{"address": tftypes.NewValue(tftypes.String, tftypes.UnknownValue)})
@@ -134,6 +138,14 @@ func TestDeferral(t *testing.T) {
 		})
 		if err != nil || len(read.Diagnostics) > 0 || (read.Deferred != nil) != allowed {
 			t.Errorf("read with deferral allowed %v: %v, %v, deferred %v", allowed, err, read.Diagnostics, read.Deferred)
+		}
+		status := resources["data.macos_pf_status"]
+		data, err := server.ReadDataSource(t.Context(), &tfprotov6.ReadDataSourceRequest{
+			TypeName: "macos_pf_status", Config: dynamic(t, wireObject(t, status, map[string]tftypes.Value{"host": wireText("mini")})),
+			ClientCapabilities: &tfprotov6.ReadDataSourceClientCapabilities{DeferralAllowed: allowed},
+		})
+		if err != nil || (len(data.Diagnostics) == 0) != allowed || (data.Deferred != nil) != allowed {
+			t.Errorf("a data source with deferral allowed %v: %v, %v, deferred %v", allowed, err, data.Diagnostics, data.Deferred)
 		}
 	}
 }

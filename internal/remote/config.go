@@ -3,6 +3,7 @@ package remote
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (s *settings) addr() string { return net.JoinHostPort(s.host, s.port) }
 // The files that ssh looks for by itself. Keys on hardware (id_ed25519_sk) work through an agent only.
 var (
 	usualIdentities       = []string{"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"}
-	allUsualIdentities    = slices.Concat(usualIdentities, []string{"~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa"})
+	rareIdentities        = []string{"~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa"}
 	usualKnownHosts       = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
 	usualGlobalKnownHosts = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
 )
@@ -116,7 +117,7 @@ func (d destination) settings(options []option, err error) (settings, error) {
 	if err = errors.Join(err, accountErr); err != nil {
 		return settings{}, err
 	}
-	s := settings{host: d.host, port: "22", user: me.Username, network: "tcp", agent: os.Getenv("SSH_AUTH_SOCK")}
+	s := settings{host: d.host, port: "22", user: me.Username, network: "tcp", agent: agentSocket("SSH_AUTH_SOCK")}
 	user, system := usualKnownHosts, usualGlobalKnownHosts
 	seen := map[string]bool{}
 	for _, o := range options {
@@ -173,8 +174,10 @@ func (d destination) settings(options []option, err error) (settings, error) {
 		s.port = d.port
 	}
 	// ssh's answer does not tell the keys that it looks for by itself from others; there are several of them.
-	usual := func(file string) bool { return slices.Contains(allUsualIdentities, file) }
-	s.named = len(s.identities) > 0 && (len(s.identities) < 3 || slices.ContainsFunc(s.identities, func(f string) bool { return !usual(f) }))
+	other := func(file string) bool {
+		return !slices.Contains(usualIdentities, file) && !slices.Contains(rareIdentities, file)
+	}
+	s.named = len(s.identities) > 0 && (len(s.identities) < 3 || slices.ContainsFunc(s.identities, other))
 	if !s.named {
 		s.identities = usualIdentities
 	}
@@ -206,7 +209,7 @@ func unlessNone(value string) string {
 // agentSocket is what IdentityAgent means, "" for none.
 func agentSocket(value string) string {
 	if value == "SSH_AUTH_SOCK" {
-		return os.Getenv(value)
+		return cmp.Or(os.Getenv(value), usualAgent)
 	}
 	if name, ok := strings.CutPrefix(value, "$"); ok && !strings.HasPrefix(name, "{") {
 		return os.Getenv(name)

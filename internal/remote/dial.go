@@ -155,8 +155,8 @@ func (r *route) transport(ctx context.Context, from *ssh.Client, h *hop) (net.Co
 	return conn, StageTCP, err
 }
 
-// lookUp asks Linux for the address of a host as its C library knows it. A program without C, as this is, does not ask that, and names such as
-// mini.local come from there (nss-mdns). It is empty where there is none. Other systems are asked by Go itself.
+// lookUp asks Linux for the address of a host as its C library knows it. A program without C, as this is, does not ask that, and names such
+// as mini.local come from there (nss-mdns). It is empty where there is none. Other systems are asked by Go itself.
 func lookUp(ctx context.Context, network, host string) string {
 	if runtime.GOOS != "linux" {
 		return ""

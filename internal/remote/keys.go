@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -139,10 +138,7 @@ func (l *login) askAgent() ([]key, error) {
 }
 
 func (l *login) dialAgent(socket string) ([]ssh.Signer, error) {
-	if strings.HasPrefix(socket, `\\.\pipe\`) {
-		return nil, errors.New("the named pipe of an agent on Windows is not supported; give the key by its file")
-	}
-	conn, err := net.Dial("unix", socket)
+	conn, err := dialSocket(socket)
 	if err != nil {
 		return nil, err
 	}
