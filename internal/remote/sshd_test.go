@@ -127,6 +127,7 @@ type server struct {
 	connections atomic.Int32
 	mu          sync.Mutex
 	log         bytes.Buffer
+	open        []*net.TCPConn
 }
 
 // sshd starts a server until the test ends. What logs in meets the Mac, or a shell if that is nil. The options come first in sshd's
@@ -198,7 +199,10 @@ func sshd(t *testing.T, mac *macsim.Mac, options ...string) *server {
 
 func (s *server) serve(t *testing.T, program string, conn *net.TCPConn) {
 	file, err := conn.File()
-	_ = conn.Close()
+	defer conn.Close()
+	s.mu.Lock()
+	s.open = append(s.open, conn)
+	s.mu.Unlock()
 	if err != nil {
 		t.Error(err)
 		return
@@ -207,6 +211,16 @@ func (s *server) serve(t *testing.T, program string, conn *net.TCPConn) {
 	cmd := exec.Command(program, "-i", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = file, file, s
 	_ = cmd.Run() // ends with whatever the connection ended with
+}
+
+// cut ends every connection for both sides.
+func (s *server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.open {
+		_ = conn.CloseRead()
+		_ = conn.CloseWrite()
+	}
 }
 
 // Write takes what sshd logs.
@@ -325,6 +339,41 @@ func writeKey(t *testing.T, file string, private any, passphrase string) ssh.Sig
 	write(t, file, string(pem.EncodeToMemory(block)))
 	write(t, file+".pub", string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 	return signer
+}
+
+// A connection that dies between two scripts is opened anew, and nobody notices. One that dies under a script is not: the script may have run,
+// and is never sent again.
+func TestSSHD_lost(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	s := sshd(t, mac)
+	h := remote.NewHost(configured(t, s.config(t, "mini")))
+	defer h.Close()
+	run := func(script string) error {
+		_, err := h.Run(t.Context(), remote.Cmd{Script: script, Writes: true})
+		return err
+	}
+	if err := run("say hello"); err != nil {
+		t.Fatal(err)
+	}
+	s.cut()
+	h.AwaitGone()
+	if err := run("say hello"); err != nil {
+		t.Error(err)
+	}
+	release := mac.Hold("true")
+	defer release()
+	result := make(chan error, 1)
+	go func() { result <- run("/usr/bin/true") }()
+	mac.Await("true")
+	s.cut()
+	var lost *remote.LostError
+	if err := <-result; !errors.As(err, &lost) || lost.Host != "mini" {
+		t.Errorf("got %v", err)
+	}
+	if n := s.connections.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
 }
 
 // All that is done on a Mac goes over one connection, one login and one session, however many resources ask at once.
