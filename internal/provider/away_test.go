@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,6 +46,11 @@ func TestAway_told(t *testing.T) {
 		}
 		return s
 	}
+	lostReading := func(err error) error {
+		var dial *remote.DialError
+		errors.As(err, &dial)
+		return &remote.LostError{Host: "mini", Err: io.EOF, Reading: dial}
+	}
 	read, importing := state(stringList(nil)), state(types.ListNull(types.StringType))
 	for name, test := range map[string]struct {
 		keeps bool
@@ -65,7 +71,14 @@ func TestAway_told(t *testing.T) {
 		"keep-import": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
 			m.unread(t.Context(), d, "Unable to Read", err, importing)
 		}, []string{"Error: Unable to Reach mini"}},
-		"keep-config":  {true, remote.StageConfig, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) }, []string{"Error: Unable to Reach mini"}},
+		"keep-config": {true, remote.StageConfig, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) }, []string{"Error: Unable to Reach mini"}},
+		"keep-key":    {true, remote.StageKey, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) }, []string{"Error: Unable to Reach mini"}},
+		"read-lost": {false, remote.StageReading, func(m *onMac, d *diag.Diagnostics, err error) {
+			m.unread(t.Context(), d, "Unable to Read", lostReading(err), read)
+		}, []string{"Error: Unable to Reach mini"}},
+		"keep-lost": {true, remote.StageReading, func(m *onMac, d *diag.Diagnostics, err error) {
+			m.unread(t.Context(), d, "Unable to Read", lostReading(err), read)
+		}, []string{"Warning: mini Cannot Be Reached"}},
 		"keep-planned": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) { m.unplanned(d, "Unable to Plan", err, true) }, []string{"Warning: mini Cannot Be Reached"}},
 		"keep-apply": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
 			m.unplanned(d, "Unable to Plan", err, false)
@@ -88,8 +101,10 @@ func TestAway_told(t *testing.T) {
 			full := 0
 			for _, d := range diags {
 				got = append(got, d.Severity().String()+": "+d.Summary())
-				if d.Severity() == diag.SeverityError && strings.Contains(d.Detail(), "It failed at:") {
-					full++
+				for _, reason := range []string{"It failed at:", "does not tell how to reach", "ended while the Mac was being read"} {
+					if d.Severity() == diag.SeverityError && strings.Contains(d.Detail(), reason) {
+						full++
+					}
 				}
 			}
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) || full != 1 && diags.HasError() {

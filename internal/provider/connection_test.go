@@ -140,7 +140,7 @@ func TestUnreachable(t *testing.T) {
 	}{
 		"jump-host-key": {
 			remote.DialError{Jump: "bastion", Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Line: "bastion ssh-ed25519 AAAA", File: "/k"}},
-			[]string{"bastion, the jump host of mini", "add this line to /k", "bastion ssh-ed25519 AAAA"},
+			[]string{"bastion (the jump host of mini)", "add this line to /k", "bastion ssh-ed25519 AAAA"},
 		},
 		"lenient": {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Lenient: "accept-new"}},
@@ -361,5 +361,30 @@ func TestConnection_noMac(t *testing.T) {
 	})
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 		{Config: connection(sim, nil) + anyAnchor, ExpectError: wrapped(`(?s)not a Mac.*address is that of a Mac`)},
+	}})
+}
+
+// A connection that is lost while a Mac is read changes nothing there, and is as good as one that cannot be made.
+func TestConnection_lostReading(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	cut := func(cut macsim.Cut) func() {
+		return func() {
+			sim.Fail(func(argv []string) *macsim.Failure {
+				if argv[0] != "/sbin/pfctl" || cut == macsim.CutNever {
+					return nil
+				}
+				return &macsim.Failure{Cut: cut}
+			})
+		}
+	}
+	fail, keep := connection(sim, nil)+anyAnchor, connection(sim, map[string]string{"on_unreachable": "keep"})+anyAnchor
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: fail},
+		{PreConfig: cut(macsim.CutBefore), Config: fail, PlanOnly: true, ExpectError: wrapped(
+			`(?s)ended while the Mac was being read.*closed the connection.*Reading changes nothing there`)},
+		{RefreshState: true, ExpectError: wrapped(
+			`(?s)Unable to Reach mini.*ended while the Mac was being read.*on_unreachable = "keep"`)},
+		{Config: keep, PlanOnly: true},
+		{PreConfig: cut(macsim.CutNever), Config: fail, PlanOnly: true},
 	}})
 }

@@ -34,15 +34,22 @@ func explain(diags *diag.Diagnostics, at path.Path, summary string, err error) {
 	diags.AddAttributeError(at, summary, detail)
 }
 
-// unreached is the failure to reach a Mac, if that is why err came about: nothing was sent there. Otherwise it is nil.
+// unreached is the failure to reach a Mac, or to read it to the end, if that is why err came about: nothing was changed there. Otherwise
+// it is nil.
 func unreached(err error) *remote.DialError {
 	var failure *remote.DialError
+	var lost *remote.LostError
 	var undone *watchdog.UndoneError
-	var lost *watchdog.LostError
-	if errors.As(err, &undone) || errors.As(err, &lost) || !errors.As(err, &failure) {
+	var away *watchdog.LostError
+	switch {
+	case errors.As(err, &undone), errors.As(err, &away):
 		return nil
+	case errors.As(err, &failure):
+		return failure
+	case errors.As(err, &lost):
+		return lost.Reading
 	}
-	return failure
+	return nil
 }
 
 // said are the failures to reach a Mac that users were told. A failure is remembered for a while, and all who need the Mac meanwhile get
@@ -83,11 +90,14 @@ func because(err error) string {
 		return changedHostKey(dial, changed)
 	case errors.As(err, &dial):
 		return unreachable(dial)
+	case errors.As(err, &lost) && lost.Reading != nil:
+		return unreachable(lost.Reading)
 	case errors.As(err, &lost):
 		return interrupted(lost)
 	case errors.As(err, &busy):
 		return fmt.Sprintf("Another apply is changing %s: that of %s. This one waited as long as the provider's command_timeout and did nothing there. "+
-			"Run it again when the other has ended.", busy.Host, busy.Holder)
+			"Run it again when the other has ended. It may be one of yours whose connection broke: then the Mac ends it by itself, within minutes.",
+			busy.Host, busy.Holder)
 	case errors.As(err, &syntax):
 		return "pfctl on the Mac says:\n\n" + indent(syntax.Error()) + "\n\nNothing was changed there."
 	}
@@ -97,7 +107,10 @@ func because(err error) string {
 // takenBack explains a change that was not confirmed, or that went wrong in a way that nobody foresaw.
 func takenBack(e *watchdog.UndoneError) string {
 	var lead string
+	var broken *remote.LostError
 	switch {
+	case e.Unconfirmed() && errors.As(e.Err, &broken):
+		lead = fmt.Sprintf("It was tried on %s, and a new connection was made there, which broke before it had confirmed, so that it was not written to disk.", e.Host)
 	case e.Unconfirmed():
 		lead = fmt.Sprintf("It was tried on %s, and then no new connection could be made there, so that it was not written to disk.", e.Host)
 	case e.Why == "asked":
@@ -112,6 +125,10 @@ func takenBack(e *watchdog.UndoneError) string {
 	if e.Err != nil {
 		lead += "\n\n" + indent(e.Err.Error())
 	}
+	if e.Until > 0 {
+		return lead + fmt.Sprintf("\n\nNothing was changed. What was prepared on %s ends by itself, within %v. Until then another apply may be told that one is at "+
+			"work there.", e.Host, e.Until)
+	}
 	if said := strings.TrimSpace(pfctl.Words(e.Log)); said != "" {
 		lead += "\n\nThe Mac's tools said:\n\n" + indent(shorten(said))
 	}
@@ -124,6 +141,10 @@ func takenBack(e *watchdog.UndoneError) string {
 
 // lostSight explains a Mac that went away in the middle.
 func lostSight(e *watchdog.LostError) string {
+	if errors.Is(e.Err, watchdog.ErrGone) {
+		return fmt.Sprintf("It was tried on %s, which answers, and where nothing is left of the watchdog that made the change, as after a restart. A restart brings "+
+			"back what is on disk. Whether the change was written there just before is unknown: run plan again, it reads what is there now.", e.Host)
+	}
 	return fmt.Sprintf("It was tried on %s, which then could not be reached any more:\n\n%s\n\nA change that is not confirmed is undone by the Mac itself, within %v, and "+
 		"by a restart. Whether that happened here, or it was confirmed and written to disk just before, is unknown. When the Mac can be reached, run plan again: it "+
 		"reads what is there now.", e.Host, indent(e.Err.Error()), e.Until)
@@ -219,7 +240,7 @@ func changedHostKey(dial *remote.DialError, e *remote.ChangedHostKeyError) strin
 // machine is whose server it was.
 func machine(dial *remote.DialError) string {
 	if dial.Jump != "" {
-		return fmt.Sprintf("%s, the jump host of %s", dial.Jump, dial.Host)
+		return fmt.Sprintf("%s (the jump host of %s)", dial.Jump, dial.Host)
 	}
 	return dial.Host
 }
@@ -228,7 +249,13 @@ func machine(dial *remote.DialError) string {
 func unreachable(dial *remote.DialError) string {
 	detail := fmt.Sprintf("%s cannot be reached at %s. It failed at: %s.\n\n%s\n\nNothing was changed there. %s",
 		dial.Host, dial.Addr, dial.Stage, indent(dial.Err.Error()), whatToDo(dial))
-	if dial.Jump != "" {
+	switch {
+	case dial.Stage == remote.StageConfig:
+		detail = fmt.Sprintf("The ssh configuration does not tell how to reach %s.\n\n%s\n\n%s", dial.Host, indent(dial.Err.Error()), whatToDo(dial))
+	case dial.Stage == remote.StageReading:
+		detail = fmt.Sprintf("The connection to %s ended while the Mac was being read.\n\n%s\n\nReading changes nothing there. Run this again.",
+			dial.Host, indent(dial.Err.Error()))
+	case dial.Jump != "":
 		detail = fmt.Sprintf("%s cannot be reached, because its jump host %s cannot, at %s. It failed at: %s.\n\n%s\n\n%s",
 			dial.Host, dial.Jump, dial.Addr, dial.Stage, indent(dial.Err.Error()), whatToDo(dial))
 	}
@@ -259,6 +286,8 @@ func whatToDo(dial *remote.DialError) string {
 	switch dial.Stage {
 	case remote.StageConfig:
 		return "Correct the configuration of ssh, or set the provider's ssh_config_file: to another file, or to \"none\"." + attempt
+	case remote.StageKey:
+		return "Check the provider's private_key or private_key_file, and its private_key_passphrase if the key is encrypted."
 	case remote.StageProxy:
 		return "Check the proxy, and that it can reach the Mac: it is the provider's proxy or proxy_command, ssh's ProxyCommand, or that of the " +
 			"environment variable ALL_PROXY."
@@ -266,25 +295,38 @@ func whatToDo(dial *remote.DialError) string {
 		if dial.Jump != "" {
 			return fmt.Sprintf("Check the address of the jump host %s, in the provider's proxy_jump or ssh's ProxyJump.", dial.Jump)
 		}
-		return "Check the Mac's address in the provider's hosts."
+		return "Check the Mac's address in the provider's hosts, or its host: what is no name in hosts is taken for what one writes after ssh."
 	case remote.StageTCP:
 		if dial.Jump != "" {
 			return fmt.Sprintf("Check that the jump host %s is up and takes SSH connections, its address and port in the provider's proxy_jump or ssh's "+
 				"ProxyJump, and the network in between.", dial.Jump)
 		}
+		var forward *remote.ForwardError
+		if errors.As(dial.Err, &forward) && forward.Forbidden {
+			return fmt.Sprintf("On the jump host %s, AllowTcpForwarding, PermitOpen or the options of the key say where %q may connect to.", forward.Jump, forward.User)
+		}
 		return "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
 			"port and the network in between, such as the tailnet."
 	case remote.StageSSH:
-		return "Something answers there, but not as a Mac's SSH server would. Check the address and the port."
+		return "Something takes the connection there, but does not answer as a Mac's SSH server does. Check the address and the port, and that the Mac is not overloaded."
 	case remote.StageHostKey:
 		return "Check the provider's host_key and known_hosts_files."
 	case remote.StageAuth:
 		return fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has.%s", dial.User, attempt)
 	case remote.StageSudo:
+		switch said := dial.Err.Error(); {
+		case strings.Contains(said, "incorrect password"):
+			return fmt.Sprintf("sudo does not accept the provider's sudo_password for user %q.", dial.User)
+		case strings.Contains(said, "not in the sudoers file"), strings.Contains(said, "not allowed to"):
+			return fmt.Sprintf("An administrator of the Mac must allow it, there, with `sudo visudo -f /etc/sudoers.d/terraform`:\n\n    %s ALL = (ALL) NOPASSWD: ALL", dial.User)
+		}
 		return fmt.Sprintf("User %q must become root with sudo. Set the provider's sudo_password, or allow it without one, "+
 			"on the Mac with `sudo visudo -f /etc/sudoers.d/terraform`:\n\n    %s ALL = (ALL) NOPASSWD: ALL", dial.User, dial.User)
 	case remote.StageShell:
-		return "A Mac answers with a POSIX shell over SSH. Check that the address is that of a Mac, and what the user's shell does at login."
+		if dial.Try != "" {
+			attempt = " This should end without an error:\n\n    " + dial.Try + " true"
+		}
+		return "The login was accepted. Check that the address is that of a Mac, and what the user's shell does at login." + attempt
 	}
 	return ""
 }

@@ -272,7 +272,7 @@ func newHost(name string, address types.String, c connectionModel, fleet *remote
 		if err != nil {
 			diags.AddAttributeError(at.AtName("private_key_file"), fmt.Sprintf("Unable to Read the Private Key for %q", name), err.Error())
 		}
-		t.PrivateKey = string(key)
+		t.PrivateKey, t.PrivateKeyFile = string(key), file
 		if certificate, err := os.ReadFile(file + "-cert.pub"); err == nil && t.Certificate == "" {
 			t.Certificate = string(certificate)
 		}

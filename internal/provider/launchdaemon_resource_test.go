@@ -622,7 +622,7 @@ func TestConnectionLost(t *testing.T) {
 				})
 			},
 			Config:      config,
-			ExpectError: wrapped(`(?s)connection was lost.*has undone it by itself`),
+			ExpectError: wrapped(`(?s)connection was lost.*Nothing was changed.*ends by itself`),
 		},
 		resource.TestStep{
 			PreConfig:         func() { mac.Fail(nil) },

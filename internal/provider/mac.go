@@ -61,8 +61,11 @@ func (m *onMac) unread(ctx context.Context, diags *diag.Diagnostics, summary str
 	if state.GetAttribute(ctx, path.Root("drift"), &drift); m.keeps(failure) && !drift.IsNull() {
 		m.warnAway(diags, failure)
 	} else if !saidBefore(failure, false) {
-		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), m.whyAway(failure)+
-			"\n\nThis is said once for all resources of this Mac. With on_unreachable = \"keep\", plans for the other Macs go on without it.")
+		detail := m.whyAway(failure) + "\n\nThis is said once for all resources of this Mac."
+		if mayPass(failure) {
+			detail += " With on_unreachable = \"keep\", plans for the other Macs go on without it."
+		}
+		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), detail)
 	}
 }
 
@@ -85,9 +88,14 @@ func (m *onMac) unplanned(diags *diag.Diagnostics, summary string, err error, op
 	explain(diags, path.Root("host"), summary, err)
 }
 
-// keeps reports whether plans go on although a Mac cannot be reached. What is wrong in ssh's configuration here is no reason for that.
+// mayPass reports whether the reason is with the Mac or the network, not in the configuration here.
+func mayPass(failure *remote.DialError) bool {
+	return failure.Stage != remote.StageConfig && failure.Stage != remote.StageKey
+}
+
+// keeps reports whether plans go on although a Mac cannot be reached.
 func (m *onMac) keeps(failure *remote.DialError) bool {
-	return m.inventory.keeps[failure.Host] && failure.Stage != remote.StageConfig
+	return m.inventory.keeps[failure.Host] && mayPass(failure)
 }
 
 // warnAway tells of a Mac whose resources stay as they are in the state.

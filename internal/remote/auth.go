@@ -119,8 +119,12 @@ func (l *login) goesOn(fail *DialError) bool {
 func (l *login) explain(err error) error {
 	if len(l.offered) > 0 {
 		err = fmt.Errorf("%w\noffered: %s", err, strings.Join(l.offered, ", "))
-	} else if l.gathered {
-		err = fmt.Errorf("%w\noffered: nothing", err)
+	} else if l.gathered && len(l.left) == 0 {
+		agent := "no agent is named"
+		if l.hop.agent != "" {
+			agent = "the agent holds none"
+		}
+		err = fmt.Errorf("%w\nno key was found: %s, and there is none of %s", err, agent, strings.Join(l.hop.identities, ", "))
 	}
 	if len(l.left) > 0 {
 		err = fmt.Errorf("%w\nnot offered: %s", err, strings.Join(l.left, "; "))

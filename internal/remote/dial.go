@@ -8,6 +8,7 @@ import (
 	"net"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -63,6 +64,7 @@ func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Clien
 			h.worked = l.last
 			return client, nil
 		case passing != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			passing.Err = fmt.Errorf("%w (tried until the connect timeout was over)", passing.Err)
 			return nil, passing // that the time is over is not the reason
 		case l.goesOn(fail):
 			continue
@@ -112,6 +114,9 @@ func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login)
 		return ssh.NewClient(sc, chans, reqs), nil
 	}
 	_ = conn.Close()
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
+		err = inner // That is what the stage says.
+	}
 	if stage = p.stage(err); stage == StageAuth {
 		err = l.explain(err)
 	}
@@ -123,7 +128,10 @@ func (r *route) transport(ctx context.Context, from *ssh.Client, h *hop) (net.Co
 	if from != nil {
 		conn, err := from.DialContext(ctx, "tcp", h.addr())
 		if err != nil {
-			err = fmt.Errorf("from the jump host before it: %w", err)
+			jump := r.hops[slices.Index(r.hops, h)-1]
+			var refused *ssh.OpenChannelError
+			forbidden := errors.As(err, &refused) && refused.Reason == ssh.Prohibited
+			err = &ForwardError{Jump: jump.name, User: jump.user, Forbidden: forbidden, Err: err}
 		}
 		return conn, StageTCP, err
 	}
@@ -191,7 +199,7 @@ func mayPass(fail *DialError) bool {
 // progress is a connection that knows how far its handshake came.
 type progress struct {
 	net.Conn
-	answered, trusted atomic.Bool // the server has sent something; its host key was accepted
+	trusted atomic.Bool // the host key was accepted
 }
 
 // watch makes cfg's handshake on conn tell how far it comes.
@@ -208,31 +216,24 @@ func watch(conn net.Conn, cfg *ssh.ClientConfig) *progress {
 	return p
 }
 
-func (p *progress) Read(b []byte) (int, error) {
-	n, err := p.Conn.Read(b)
-	if n > 0 {
-		p.answered.Store(true)
-	}
-	return n, err
-}
-
 // stage is where a handshake stood that ended with err. Once the host key is accepted, nothing is left but to log in: a server that
 // ends the connection then refuses the user or had too many keys offered, whether it says so or not.
 func (p *progress) stage(err error) Stage {
 	var refused *hostKeyError
 	var none *ssh.AlgorithmNegotiationError
 	var command *commandError
+	var given *givenKeyError
 	switch {
+	case errors.As(err, &given):
+		return StageKey
 	case errors.As(err, &refused), errors.As(err, &none) && none.What == "host key":
 		return StageHostKey
 	case p.trusted.Load():
 		return StageAuth
-	case p.answered.Load():
-		return StageSSH
 	case errors.As(err, &command):
 		return StageProxy
 	default:
-		return StageTCP
+		return StageSSH
 	}
 }
 
@@ -241,10 +242,19 @@ type hostKeyError struct{ error }
 
 func (e *hostKeyError) Unwrap() error { return e.error }
 
+// timeoutError is context.DeadlineExceeded of a connection, in words.
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "no answer within the connect timeout" }
+func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
+
 // withCause names a deadline as the reason, where all that the error says is that the connection was closed.
 func withCause(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within the connect timeout: %w", err)
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
+			return timeoutError{} // by us, for that reason
+		}
+		return fmt.Errorf("%w: %w", timeoutError{}, err)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -87,7 +87,7 @@ func TestDialStage(t *testing.T) {
 		want    remote.Stage
 		says    string
 	}{
-		"hangs-up":  {func(net.Conn) {}, known, remote.StageTCP, ""},
+		"hangs-up":  {func(net.Conn) {}, known, remote.StageSSH, ""},
 		"not-ssh":   {func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, known, remote.StageSSH, ""},
 		"half-way":  {func(c net.Conn) { _, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.9\r\n")) }, known, remote.StageSSH, ""},
 		"no-cipher": {server(func(c *ssh.ServerConfig) { c.Ciphers = []string{ssh.InsecureCipherRC4} }), known, remote.StageSSH, "no common algorithm"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // Stage is how far a connection came before it failed.
@@ -14,6 +16,7 @@ type Stage string
 // The stages of a connection, in order.
 const (
 	StageConfig  Stage = "ssh configuration" // it cannot be read, or says what is not supported
+	StageKey     Stage = "private key"       // the one that is given cannot be read
 	StageProxy   Stage = "proxy"             // the SOCKS server or the ProxyCommand
 	StageName    Stage = "name look-up"
 	StageTCP     Stage = "TCP connection"
@@ -22,6 +25,7 @@ const (
 	StageAuth    Stage = "authentication"
 	StageSudo    Stage = "sudo"
 	StageShell   Stage = "shell"
+	StageReading Stage = "reading" // it was connected, and that ended while the Mac was read; see [LostError]
 )
 
 // DialError is a Mac that could not be reached. Nothing changed there: at most, at [StageShell], a script without Writes may have run.
@@ -72,6 +76,27 @@ func (e *ChangedHostKeyError) Error() string {
 	return "the host key has changed: the server shows " + e.Fingerprint
 }
 
+// ForwardError is a jump host that made no connection to the next machine.
+type ForwardError struct {
+	Jump, User string // the jump host, and who is logged in there
+	Forbidden  bool   // it does not allow that, by its AllowTcpForwarding or PermitOpen, or by the options of the key
+	Err        error  // with its words
+}
+
+func (e *ForwardError) Error() string {
+	said := e.Err.Error()
+	var refused *ssh.OpenChannelError
+	if errors.As(e.Err, &refused) {
+		said = refused.Message
+	}
+	if e.Forbidden {
+		return fmt.Sprintf("the jump host %s does not let %q connect to it: administratively prohibited, %s", e.Jump, e.User, said)
+	}
+	return fmt.Sprintf("the jump host %s says: %s", e.Jump, said)
+}
+
+func (e *ForwardError) Unwrap() error { return e.Err }
+
 // ExitError is a script that ended with a status other than 0.
 type ExitError struct {
 	Host   string
@@ -89,8 +114,9 @@ func (e *ExitError) Error() string {
 // LostError is a connection that broke, or a wait that ran out, after a script may have started: whether it ran,
 // and how far, is unknown. The script is never sent again.
 type LostError struct {
-	Host string
-	Err  error
+	Host    string
+	Err     error
+	Reading *DialError // the same, if the script was one without Writes, so that nothing changed on the Mac; nil: it was not
 }
 
 func (e *LostError) Error() string {

@@ -2,7 +2,9 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +52,7 @@ func (l *login) gather() error {
 	if h.privateKey != "" {
 		k, err := l.readGiven()
 		if err != nil {
-			return fmt.Errorf("reading the private key: %w", err)
+			return &givenKeyError{cmp.Or(h.privateKeyFile, "the private key"), err}
 		}
 		keys = append(keys, k)
 		if h.certificate != "" {
@@ -98,7 +100,10 @@ func (l *login) gather() error {
 func (l *login) readGiven() (key, error) {
 	signer, err := parseKey([]byte(l.hop.privateKey), l.hop.passphrase)
 	if err == nil {
-		return newKey(signer, "as given"), nil
+		return newKey(signer, cmp.Or(l.hop.privateKeyFile, "as given")), nil
+	}
+	if _, _, _, _, notPublic := ssh.ParseAuthorizedKey([]byte(l.hop.privateKey)); notPublic == nil {
+		return key{}, errors.New("it is a public key, and the private one is wanted")
 	}
 	var sealed *ssh.PassphraseMissingError
 	if !errors.As(err, &sealed) || sealed.PublicKey == nil {
@@ -113,6 +118,15 @@ func (l *login) readGiven() (key, error) {
 	}
 	return key{}, errors.New("it is encrypted, there is no passphrase for it, and no agent holds it")
 }
+
+// givenKeyError is a private key that was given and cannot be read.
+type givenKeyError struct {
+	name string
+	err  error
+}
+
+func (e *givenKeyError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *givenKeyError) Unwrap() error { return e.err }
 
 // askAgent returns the keys that the agent holds. An agent that does not answer holds none, unless it was named.
 func (l *login) askAgent() ([]key, error) {
@@ -273,7 +287,11 @@ func parseKey(text []byte, passphrase string) (ssh.Signer, error) {
 	}
 	id := sha256.Sum256(slices.Concat(text, []byte{0}, []byte(passphrase)))
 	kept, _ := decrypted.LoadOrStore(id, sync.OnceValues(func() (ssh.Signer, error) {
-		return ssh.ParsePrivateKeyWithPassphrase(text, []byte(passphrase))
+		signer, err := ssh.ParsePrivateKeyWithPassphrase(text, []byte(passphrase))
+		if errors.Is(err, x509.IncorrectPasswordError) {
+			err = errors.New("the passphrase does not open it")
+		}
+		return signer, err
 	}))
 	if open, ok := kept.(func() (ssh.Signer, error)); ok {
 		return open()

@@ -2,6 +2,9 @@ package remote
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"slices"
 )
 
@@ -84,7 +87,7 @@ func (h *Host) readAll(ctx context.Context, r *reading) {
 			h.receiveAll(ctx, all)
 			return
 		case sent:
-			endAll(all, &LostError{Host: h.Name(), Err: err})
+			endAll(all, h.lostReading(err))
 			return
 		case again || ctx.Err() != nil:
 			endAll(all, h.unsent(err))
@@ -119,11 +122,19 @@ func (h *Host) receiveAll(ctx context.Context, all []*reading) {
 			return err
 		})
 		if err != nil {
-			endAll(all[i:], &LostError{Host: h.Name(), Err: err})
+			endAll(all[i:], h.lostReading(err))
 			return
 		}
 		r.end(result, h.exit(result))
 	}
+}
+
+// lostReading is the error of scripts that only read, under which the connection ended.
+func (h *Host) lostReading(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the Mac, or the network in between, closed the connection: %w", err)
+	}
+	return &LostError{Host: h.Name(), Err: err, Reading: h.route.failure(h.route.last(), StageReading, err)}
 }
 
 func (r *reading) end(result Result, err error) {

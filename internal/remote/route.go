@@ -30,8 +30,9 @@ type hop struct {
 	try  string // the command by which a person would try the same
 
 	// What the Target says. Jump hosts have no password and no hostKey: those are the Mac's.
-	privateKey, certificate, passphrase, password, hostKey string
-	agentMust                                              bool // the agent was named, so that it is an error when it does not answer
+	privateKey, privateKeyFile, certificate, passphrase, password, hostKey string
+
+	agentMust bool // the agent was named, so that it is an error when it does not answer
 
 	worked []byte // the public key that was accepted last time, to be offered first; nil: none was
 }
@@ -56,6 +57,12 @@ func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
 	mac.jump, mac.password, mac.hostKey = false, t.Password, t.HostKey
 	if t.ProxyJump != "" {
 		mac.try = strings.Replace(mac.try, "ssh ", "ssh -J "+t.ProxyJump+" ", 1)
+	}
+	switch {
+	case t.PrivateKeyFile != "":
+		mac.try = strings.Replace(mac.try, "ssh ", "ssh -o IdentitiesOnly=yes -i "+quote(t.PrivateKeyFile)+" ", 1)
+	case t.PrivateKey != "":
+		mac.try = "" // ssh would take another key
 	}
 	if t.ProxyCommand != "" {
 		mac.proxyCommand = unlessNone(t.ProxyCommand)
@@ -116,7 +123,7 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 	}
 	h := &hop{
 		settings: s, name: d.host, jump: true, try: d.command(t.ConfigFile),
-		privateKey: t.PrivateKey, certificate: t.Certificate, passphrase: t.Passphrase,
+		privateKey: t.PrivateKey, privateKeyFile: t.PrivateKeyFile, certificate: t.Certificate, passphrase: t.Passphrase,
 	}
 	if t.Agent != "" {
 		h.agent = unlessNone(t.Agent)

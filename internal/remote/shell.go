@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 	hello.Write(requests())
 	_, unsent := s.stdin.Write(hello.Bytes())
 	// Why it was not taken is what the other side said before it ended.
-	if _, err := s.awaitReady(failed); err != nil {
+	if _, err := s.awaitReady(ctx, failed); err != nil {
 		return nil, err
 	}
 	if unsent != nil {
@@ -95,7 +96,7 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 }
 
 // awaitReady reads up to the header line that serve.sh prints first.
-func (s *shell) awaitReady(failed func(Stage, error) (*shell, error)) (*shell, error) {
+func (s *shell) awaitReady(ctx context.Context, failed func(Stage, error) (*shell, error)) (*shell, error) {
 	var noise bytes.Buffer
 	for {
 		line, err := s.stdout.ReadString('\n')
@@ -108,13 +109,19 @@ func (s *shell) awaitReady(failed func(Stage, error) (*shell, error)) (*shell, e
 			return s, nil
 		}
 		if err != nil {
+			if ctx.Err() != nil && noise.Len() == 0 {
+				return failed(StageShell, net.ErrClosed)
+			}
 			said, _ := io.ReadAll(io.LimitReader(s.stderr, 4096))
 			if msg := strings.TrimSpace(string(said)); strings.Contains(msg, "sudo") || strings.Contains(msg, "Sorry") {
 				return failed(StageSudo, errors.New(msg))
 			} else if msg != "" {
 				return failed(StageShell, errors.New(msg))
 			}
-			return failed(StageShell, fmt.Errorf("no POSIX shell answered; instead came %.200q", noise.String()))
+			if said := strings.TrimSpace(printable(noise.String())); said != "" {
+				return failed(StageShell, fmt.Errorf("the login shell ended, and said: %.200s", said))
+			}
+			return failed(StageShell, errors.New("the login shell ended, and said nothing"))
 		}
 		if noise.Len() < 4096 {
 			noise.WriteString(line)

@@ -366,7 +366,7 @@ func TestSSHD_authRefused(t *testing.T) {
 	s.client = sealed
 	to = configured(t, s.config(t, "mini", "IdentityAgent /nowhere/agent"))
 	to.Passphrase, to.ConnectTimeout = "open barley", patience
-	if err = hello(t, to); err == nil || !strings.Contains(err.Error(), "decryption password incorrect") || !strings.Contains(err.Error(), "the agent at /nowhere/agent") {
+	if err = hello(t, to); err == nil || !strings.Contains(err.Error(), "the passphrase does not open it") || !strings.Contains(err.Error(), "the agent at /nowhere/agent") {
 		t.Errorf("got %v", err)
 	}
 	// An agent that shows a window and waits.

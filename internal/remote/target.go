@@ -29,6 +29,8 @@ type Target struct {
 	// PrivateKey is the text of a private key in PEM form. When it is set, the Mac is offered nothing else but Password; jump hosts are
 	// offered it besides those of ssh's configuration.
 	PrivateKey string
+	// PrivateKeyFile is where PrivateKey was read, for messages; empty: it was given as a text.
+	PrivateKeyFile string
 	// Certificate is the user certificate for PrivateKey, as in a file KEY-cert.pub; empty: there is none.
 	Certificate string
 	// Passphrase decrypts PrivateKey and the files of keys, when those are encrypted.

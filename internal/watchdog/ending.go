@@ -34,9 +34,10 @@ type UndoneError struct {
 	Change int // the index of the change that failed
 	Exit   int // its exit status
 	// Left is true when not everything could be undone.
-	Left bool
-	Log  string // what the changes printed
-	Err  error  // why there was no confirmation; nil if that was not the reason
+	Left  bool
+	Until time.Duration // for "lost", when nobody could be told to end: within which time what was prepared on the Mac does so by itself
+	Log   string        // what the changes printed
+	Err   error         // why there was no confirmation; nil if that was not the reason
 }
 
 func (e *UndoneError) Error() string {
@@ -75,8 +76,8 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// errGone is a watchdog that has ended, and nobody saw how.
-var errGone = errors.New("it is not there any more, as after a restart")
+// ErrGone is a watchdog that has ended, and nobody saw how.
+var ErrGone = errors.New("it is not there any more, as after a restart")
 
 // The states of a watchdog, and what tell.sh says when it has none any more.
 const (

@@ -162,8 +162,11 @@ func (w *watch) callOff(ctx context.Context, err error) error {
 	if !errors.As(err, &lost) {
 		return err
 	}
-	_, _ = w.tell(ctx, "undo", 5*time.Second, arming, armed)
-	return &UndoneError{Host: w.Name(), Why: "lost", Err: err}
+	undone := &UndoneError{Host: w.Name(), Why: "lost", Err: err}
+	if end, err := w.tell(ctx, "undo", 5*time.Second, arming, armed); err != nil || end.state == arming || end.state == armed {
+		undone.Until = w.longest()
+	}
+	return undone
 }
 
 // see has the watchdog make the changes, and sees them through. Whatever becomes of the connections, it knows in the end how it ended, or
@@ -201,7 +204,7 @@ func (w *watch) see(ctx context.Context) ([]remote.Record, error) {
 		}
 	}
 	if end.state == gone {
-		return nil, &LostError{Host: w.Name(), Err: cmp.Or(cause, errGone), Until: w.longest()}
+		return nil, &LostError{Host: w.Name(), Err: cmp.Or(cause, ErrGone), Until: w.longest()}
 	}
 	return end.result(w.Name(), cause)
 }
