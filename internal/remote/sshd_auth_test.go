@@ -380,3 +380,44 @@ func TestSSHD_authRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A key that is given and cannot be read is the reason, by its file; nobody is asked to log in with another.
+func TestSSHD_authGiven(t *testing.T) {
+	t.Parallel()
+	s := sshd(t, start(t))
+	public := read(t, s.client+".pub")
+	plain := read(t, s.client)
+	encrypt(t, s)
+	for name, test := range map[string]struct {
+		key, passphrase, file string
+		says                  string
+	}{
+		"encrypted":        {read(t, s.client), "", s.client, s.client + ": it is encrypted, there is no passphrase for it, and no agent holds it"},
+		"wrong-passphrase": {read(t, s.client), "open barley", s.client, s.client + ": the passphrase does not open it"},
+		"public":           {public, "", s.client + ".pub", s.client + ".pub: it is a public key"},
+		"text":             {"nonsense", "", "", "the private key: ssh: no key found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := configured(t, s.config(t, "mini"))
+			to.PrivateKey, to.PrivateKeyFile, to.Passphrase, to.ConnectTimeout = test.key, test.file, test.passphrase, patience
+			var dial *remote.DialError
+			if err := hello(t, to); !errors.As(err, &dial) || dial.Stage != remote.StageKey || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+
+	// The command to try takes the same key.
+	to := configured(t, s.config(t, "mini"))
+	to.PrivateKey, to.PrivateKeyFile, to.User = plain, "/keys of mine/key", "nobody"
+	var dial *remote.DialError
+	want := "ssh -o IdentitiesOnly=yes -i '/keys of mine/key' -F " + to.ConfigFile + " nobody@mini"
+	if err := hello(t, to); !errors.As(err, &dial) || dial.Stage != remote.StageAuth || dial.Try != want || !strings.Contains(err.Error(), "(/keys of mine/key)") {
+		t.Errorf("got %v, to try %q", err, dial.Try)
+	}
+	to.PrivateKeyFile = ""
+	if err := hello(t, to); !errors.As(err, &dial) || dial.Try != "" {
+		t.Errorf("got %v, to try %q", err, dial.Try)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -206,6 +207,23 @@ func TestSSHD_proxyCommand(t *testing.T) {
 				t.Errorf("stage %q", dial.Stage)
 			}
 		})
+	}
+}
+
+// A ProxyCommand that is given up ends with all that it has started.
+func TestSSHD_proxyCommandEnds(t *testing.T) {
+	t.Parallel()
+	s := sshd(t, start(t))
+	file := filepath.Join(t.TempDir(), "pid")
+	to := configured(t, s.config(t, "mini", "ConnectTimeout 1"))
+	to.ProxyCommand = "sh -c 'sleep 600 & echo $! >" + file + "; wait'"
+	if err := hello(t, to); err == nil {
+		t.Error("it was connected")
+	}
+	// One that nobody waits for, as in a container without an init, stays as a zombie.
+	const runs = `kill -0 "$1" 2>/dev/null && ! grep -q "^State:.Z" "/proc/$1/status" 2>/dev/null`
+	for exec.Command("sh", "-c", runs, "sh", strings.TrimSpace(read(t, file))).Run() == nil {
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
