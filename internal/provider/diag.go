@@ -251,7 +251,7 @@ func unreachable(dial *remote.DialError) string {
 		dial.Host, dial.Addr, dial.Stage, indent(dial.Err.Error()), whatToDo(dial))
 	switch {
 	case dial.Stage == remote.StageConfig:
-		detail = fmt.Sprintf("The ssh configuration does not tell how to reach %s.\n\n%s\n\n%s", dial.Host, indent(dial.Err.Error()), whatToDo(dial))
+		detail = fmt.Sprintf("The ssh configuration, or the provider's own, does not tell how to reach %s.\n\n%s\n\n%s", dial.Host, indent(dial.Err.Error()), whatToDo(dial))
 	case dial.Stage == remote.StageReading:
 		detail = fmt.Sprintf("The connection to %s ended while the Mac was being read.\n\n%s\n\nReading changes nothing there. Run this again.",
 			dial.Host, indent(dial.Err.Error()))
@@ -285,7 +285,8 @@ func whatToDo(dial *remote.DialError) string {
 	}
 	switch dial.Stage {
 	case remote.StageConfig:
-		return "Correct the configuration of ssh, or set the provider's ssh_config_file: to another file, or to \"none\"." + attempt
+		return "Correct the configuration of ssh, or the provider's proxy_jump, proxy_command or proxy; or set its ssh_config_file: to another file, or to " +
+			"\"none\"." + attempt
 	case remote.StageKey:
 		return "Check the provider's private_key or private_key_file, and its private_key_passphrase if the key is encrypted."
 	case remote.StageProxy:

@@ -270,7 +270,8 @@ func newHost(name string, address types.String, c connectionModel, fleet *remote
 		file := home(c.PrivateKeyFile.ValueString())
 		key, err := os.ReadFile(file)
 		if err != nil {
-			diags.AddAttributeError(at.AtName("private_key_file"), fmt.Sprintf("Unable to Read the Private Key for %q", name), err.Error())
+			// Not of an attribute: the same file of all Macs is told once.
+			diags.AddError("Unable to Read the Private Key", fmt.Sprintf("It is the provider's private_key_file, or MACOS_PRIVATE_KEY_FILE.\n\n%s", indent(err.Error())))
 		}
 		t.PrivateKey, t.PrivateKeyFile = string(key), file
 		if certificate, err := os.ReadFile(file + "-cert.pub"); err == nil && t.Certificate == "" {

@@ -109,9 +109,6 @@ func (s *shell) awaitReady(ctx context.Context, failed func(Stage, error) (*shel
 			return s, nil
 		}
 		if err != nil {
-			if ctx.Err() != nil && noise.Len() == 0 {
-				return failed(StageShell, net.ErrClosed)
-			}
 			said, _ := io.ReadAll(io.LimitReader(s.stderr, 4096))
 			if msg := strings.TrimSpace(string(said)); strings.Contains(msg, "sudo") || strings.Contains(msg, "Sorry") {
 				return failed(StageSudo, errors.New(msg))
@@ -120,6 +117,9 @@ func (s *shell) awaitReady(ctx context.Context, failed func(Stage, error) (*shel
 			}
 			if said := strings.TrimSpace(printable(noise.String())); said != "" {
 				return failed(StageShell, fmt.Errorf("the login shell ended, and said: %.200s", said))
+			}
+			if ctx.Err() != nil {
+				return failed(StageShell, net.ErrClosed) // by us, when the time was over
 			}
 			return failed(StageShell, errors.New("the login shell ended, and said nothing"))
 		}
