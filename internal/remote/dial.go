@@ -64,8 +64,7 @@ func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Clien
 			h.worked = l.last
 			return client, nil
 		case passing != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-			passing.Err = fmt.Errorf("%w (tried until the connect timeout was over)", passing.Err)
-			return nil, passing // that the time is over is not the reason
+			return nil, passing.again() // that the time is over is not the reason
 		case l.goesOn(fail):
 			continue
 		case !mayPass(fail):
@@ -75,9 +74,15 @@ func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Clien
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, fail
+			return nil, fail.again()
 		}
 	}
+}
+
+// again adds that a failure which may pass did not, as long as it was tried.
+func (e *DialError) again() *DialError {
+	e.Err = fmt.Errorf("%w (tried until the connect timeout was over)", e.Err)
+	return e
 }
 
 // connect makes one connection to h, checks whose it is, and logs in.
