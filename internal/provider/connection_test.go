@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,7 +22,9 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
+	"github.com/macos-fleet/terraform-provider-macos/internal/watchdog"
 )
 
 // connection is one host block's content for a simulated Mac; what is not given is left out.
@@ -197,6 +200,20 @@ func TestUnreachable(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What became of a change is told, and not that a connection was lost on the way to it.
+func TestBecause_undone(t *testing.T) {
+	t.Parallel()
+	lost := &remote.LostError{Host: "mini", Err: io.EOF, Reading: &remote.DialError{Host: "mini", Stage: remote.StageReading, Err: io.EOF}}
+	undone := &watchdog.UndoneError{Host: "mini", Why: "keep", Exit: 24, Log: "mv: No space left on device\n", Err: lost}
+	got := because(fmt.Errorf("%w: %w", pfctl.ErrDisk, undone))
+	if !strings.Contains(got, "the disk may be full") || !strings.Contains(got, "No space left") || strings.Contains(got, "Reading") {
+		t.Errorf("got %s", got)
+	}
+	if failure := unreached(undone); failure != nil {
+		t.Errorf("it counts as unreached: %v", failure)
 	}
 }
 

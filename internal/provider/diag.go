@@ -84,6 +84,8 @@ func because(err error) string {
 		return takenBack(undone)
 	case errors.As(err, &away):
 		return lostSight(away)
+	case undone != nil: // Why it was not confirmed, if it was not, is no longer what matters.
+		return outcomeOf(err, outcomes)
 	case errors.As(err, &dial) && errors.As(err, &unknown):
 		return unknownHostKey(dial, unknown)
 	case errors.As(err, &dial) && errors.As(err, &changed):
@@ -252,6 +254,9 @@ func unreachable(dial *remote.DialError) string {
 	switch {
 	case dial.Stage == remote.StageConfig:
 		detail = fmt.Sprintf("The ssh configuration, or the provider's own, does not tell how to reach %s.\n\n%s\n\n%s", dial.Host, indent(dial.Err.Error()), whatToDo(dial))
+	case dial.Stage == remote.StageReading && errors.Is(dial.Err, context.DeadlineExceeded):
+		detail = fmt.Sprintf("%s did not answer in time while it was being read.\n\n%s\n\nReading changes nothing there. The provider's command_timeout sets that time.",
+			dial.Host, indent(dial.Err.Error()))
 	case dial.Stage == remote.StageReading:
 		detail = fmt.Sprintf("The connection to %s ended while the Mac was being read.\n\n%s\n\nReading changes nothing there. Run this again.",
 			dial.Host, indent(dial.Err.Error()))

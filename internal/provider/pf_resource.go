@@ -199,7 +199,8 @@ func (r *pfResource) apply(ctx context.Context, plan *pfModel, managed bool, dia
 	}
 	found, err := lookAtPF(ctx, mac)
 	if err != nil {
-		explain(diags, path.Root("host"), summary, err)
+		diags.AddAttributeError(path.Root("host"), "Unable to Read pf", fmt.Sprintf("pf was enabled on %s, and what is there then could not be read:\n\n%s\n\n"+
+			"Run this again: it takes what is there.", mac.Name(), indent(err.Error())))
 		return false
 	}
 	plan.observe(found)

@@ -33,6 +33,8 @@ type login struct {
 	keys         []key    // still to be offered
 	left         []string // what could not be offered, and why
 	passwordSent bool
+	asked        bool  // the agent was asked
+	held         []key // what it holds
 
 	here    int      // how many were offered on this connection
 	offered []string // on all of them
@@ -119,9 +121,12 @@ func (l *login) goesOn(fail *DialError) bool {
 func (l *login) explain(err error) error {
 	if len(l.offered) > 0 {
 		err = fmt.Errorf("%w\noffered: %s", err, strings.Join(l.offered, ", "))
-	} else if l.gathered && len(l.left) == 0 {
+	} else if errors.Is(err, errRefused) && l.gathered && len(l.left) == 0 {
 		agent := "no agent is named"
-		if l.hop.agent != "" {
+		switch {
+		case len(l.held) > 0:
+			agent = "those of the agent are not wanted (IdentitiesOnly)"
+		case l.hop.agent != "":
 			agent = "the agent holds none"
 		}
 		err = fmt.Errorf("%w\nno key was found: %s, and there is none of %s", err, agent, strings.Join(l.hop.identities, ", "))

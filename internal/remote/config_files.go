@@ -74,7 +74,7 @@ func (f configFile) says(what func(keyword, value string) bool, depth int) (bool
 		if what(keyword, value) {
 			return true, nil
 		}
-		if keyword != "include" {
+		if strings.Trim(keyword, `"`) != "include" {
 			continue
 		}
 		for _, name := range words(value) {

@@ -64,7 +64,8 @@ func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Clien
 			h.worked = l.last
 			return client, nil
 		case passing != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-			return nil, passing.again() // that the time is over is not the reason
+			passing.again()
+			return nil, passing // that the time is over is not the reason
 		case l.goesOn(fail):
 			continue
 		case !mayPass(fail):
@@ -74,16 +75,16 @@ func (r *route) reach(ctx context.Context, from *ssh.Client, h *hop) (*ssh.Clien
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, fail.again()
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				fail.again()
+			}
+			return nil, fail
 		}
 	}
 }
 
 // again adds that a failure which may pass did not, as long as it was tried.
-func (e *DialError) again() *DialError {
-	e.Err = fmt.Errorf("%w (tried until the connect timeout was over)", e.Err)
-	return e
-}
+func (e *DialError) again() { e.Err = fmt.Errorf("%w (tried until the time was over)", e.Err) }
 
 // connect makes one connection to h, checks whose it is, and logs in.
 func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login) (*ssh.Client, *DialError) {

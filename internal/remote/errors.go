@@ -28,7 +28,8 @@ const (
 	StageReading Stage = "reading" // it was connected, and that ended while the Mac was read; see [LostError]
 )
 
-// DialError is a Mac that could not be reached. Nothing changed there: at most, at [StageShell], a script without Writes may have run.
+// DialError is a Mac that could not be reached. Nothing changed there: at most, at [StageShell] and [StageReading], a
+// script without Writes has run.
 type DialError struct {
 	Host   string // the Mac's name
 	Jump   string // the jump host that could not be reached; empty: it was the Mac itself
@@ -116,7 +117,7 @@ func (e *ExitError) Error() string {
 type LostError struct {
 	Host    string
 	Err     error
-	Reading *DialError // the same, if the script was one without Writes, so that nothing changed on the Mac; nil: it was not
+	Reading *DialError // the same, if the script neither Writes nor Tells, so that it changed nothing on the Mac; nil: it may have
 }
 
 func (e *LostError) Error() string {

@@ -26,7 +26,7 @@ type Fleet struct {
 	questions map[string]question
 }
 
-// question is what a Mac was asked by [AskAhead]; it asks another one the same.
+// question asks a Mac what all are asked; see [Foresee].
 type question func(context.Context, *Host)
 
 // Host adds the Mac that t reaches. It is not dialled before it is needed, or another one is.
@@ -72,7 +72,7 @@ func (f *Fleet) start(h *Host) {
 	}
 }
 
-// learn has all Macs that are dialled asked what one of them is.
+// learn has all Macs that are dialled asked a question, now or later.
 func (f *Fleet) learn(name string, q question) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

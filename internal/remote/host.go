@@ -50,6 +50,7 @@ type Cmd struct {
 	Args   []string          // "$1", "$2" ...; without NUL bytes
 	Files  map[string][]byte // by name ([a-z.]+), in the folder "$D"
 	Writes bool              // it may change the Mac: no other does at that time, and what Ask knows is forgotten
+	Tells  bool              // it does not write, but has something there go on that does
 	Takes  time.Duration     // how long it may wait by itself for something on the Mac, in addition to the command timeout
 }
 

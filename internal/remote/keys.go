@@ -116,7 +116,11 @@ func (l *login) readGiven() (key, error) {
 	if k, ok := find(held, sealed.PublicKey); ok {
 		return k, nil
 	}
-	return key{}, errors.New("it is encrypted, there is no passphrase for it, and no agent holds it")
+	why := ""
+	if len(l.left) > 0 {
+		why = " (" + strings.Join(l.left, "; ") + ")"
+	}
+	return key{}, errors.New("it is encrypted, there is no passphrase for it, and no agent holds it" + why)
 }
 
 // givenKeyError is a private key that was given and cannot be read.
@@ -128,12 +132,13 @@ type givenKeyError struct {
 func (e *givenKeyError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *givenKeyError) Unwrap() error { return e.err }
 
-// askAgent returns the keys that the agent holds. An agent that does not answer holds none, unless it was named.
+// askAgent returns the keys that the agent holds, which it is asked once. An agent that does not answer holds none, unless it was named.
 func (l *login) askAgent() ([]key, error) {
 	socket := l.hop.agent
-	if socket == "" {
-		return nil, nil
+	if socket == "" || l.asked {
+		return l.held, nil
 	}
+	l.asked = true
 	signers, err := l.dialAgent(socket)
 	if err != nil {
 		err = fmt.Errorf("the agent at %s: %w", socket, err)
@@ -143,12 +148,11 @@ func (l *login) askAgent() ([]key, error) {
 		l.left = append(l.left, err.Error())
 		return nil, nil
 	}
-	var held []key
 	for _, signer := range signers {
 		late := &lateSigner{public: signer.PublicKey(), open: func() (ssh.Signer, error) { return signer, nil }}
-		held = append(held, l.late(late, "from the agent"))
+		l.held = append(l.held, l.late(late, "from the agent"))
 	}
-	return held, nil
+	return l.held, nil
 }
 
 func (l *login) dialAgent(socket string) ([]ssh.Signer, error) {

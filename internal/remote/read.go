@@ -87,7 +87,7 @@ func (h *Host) readAll(ctx context.Context, r *reading) {
 			h.receiveAll(ctx, all)
 			return
 		case sent:
-			endAll(all, h.lostReading(err))
+			h.lose(all, err)
 			return
 		case again || ctx.Err() != nil:
 			endAll(all, h.unsent(err))
@@ -122,19 +122,28 @@ func (h *Host) receiveAll(ctx context.Context, all []*reading) {
 			return err
 		})
 		if err != nil {
-			endAll(all[i:], h.lostReading(err))
+			h.lose(all[i:], err)
 			return
 		}
 		r.end(result, h.exit(result))
 	}
 }
 
-// lostReading is the error of scripts that only read, under which the connection ended.
-func (h *Host) lostReading(err error) error {
+// lose ends scripts under which the connection ended.
+func (h *Host) lose(all []*reading, err error) {
+	why := err
 	if errors.Is(err, io.EOF) {
-		err = fmt.Errorf("the Mac, or the network in between, closed the connection: %w", err)
+		why = fmt.Errorf("the Mac, or the network in between, closed the connection: %w", err)
 	}
-	return &LostError{Host: h.Name(), Err: err, Reading: h.route.failure(h.route.last(), StageReading, err)}
+	told := &LostError{Host: h.Name(), Err: err}
+	read := &LostError{Host: h.Name(), Err: err, Reading: h.route.failure(h.route.last(), StageReading, why)}
+	for _, r := range all {
+		if r.Tells {
+			r.end(Result{}, told)
+		} else {
+			r.end(Result{}, read)
+		}
+	}
 }
 
 func (r *reading) end(result Result, err error) {

@@ -108,6 +108,9 @@ func (s *shell) awaitReady(ctx context.Context, failed func(Stage, error) (*shel
 			s.path = said[len(said)-1]
 			return s, nil
 		}
+		if noise.Len() < 4096 {
+			noise.WriteString(line)
+		}
 		if err != nil {
 			said, _ := io.ReadAll(io.LimitReader(s.stderr, 4096))
 			if msg := strings.TrimSpace(string(said)); strings.Contains(msg, "sudo") || strings.Contains(msg, "Sorry") {
@@ -115,16 +118,16 @@ func (s *shell) awaitReady(ctx context.Context, failed func(Stage, error) (*shel
 			} else if msg != "" {
 				return failed(StageShell, errors.New(msg))
 			}
-			if said := strings.TrimSpace(printable(noise.String())); said != "" {
-				return failed(StageShell, fmt.Errorf("the login shell ended, and said: %.200s", said))
-			}
-			if ctx.Err() != nil {
+			words := strings.TrimSpace(printable(noise.String()))
+			switch {
+			case ctx.Err() != nil && words == "":
 				return failed(StageShell, net.ErrClosed) // by us, when the time was over
+			case ctx.Err() != nil:
+				return failed(StageShell, fmt.Errorf("the login shell only said: %.200s", words))
+			case words == "":
+				return failed(StageShell, errors.New("the login shell ended, and said nothing"))
 			}
-			return failed(StageShell, errors.New("the login shell ended, and said nothing"))
-		}
-		if noise.Len() < 4096 {
-			noise.WriteString(line)
+			return failed(StageShell, fmt.Errorf("the login shell ended, and said: %.200s", words))
 		}
 	}
 }

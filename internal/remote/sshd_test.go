@@ -361,18 +361,34 @@ func TestSSHD_lost(t *testing.T) {
 	if err := run("say hello"); err != nil {
 		t.Error(err)
 	}
-	release := mac.Hold("true")
-	defer release()
-	result := make(chan error, 1)
-	go func() { result <- run("/usr/bin/true") }()
-	mac.Await("true")
-	s.cut()
-	var lost *remote.LostError
-	if err := <-result; !errors.As(err, &lost) || lost.Host != "mini" {
-		t.Errorf("got %v", err)
+	for _, test := range []struct{ writes, tells, harmless bool }{{true, false, false}, {false, true, false}, {false, false, true}} {
+		release := mac.Hold("true")
+		result := make(chan error, 1)
+		go func() {
+			_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true", Writes: test.writes, Tells: test.tells})
+			result <- err
+		}()
+		mac.Await("true")
+		s.cut()
+		var lost *remote.LostError
+		err := <-result
+		release()
+		switch {
+		case !errors.As(err, &lost) || lost.Host != "mini" || (lost.Reading != nil) != test.harmless:
+			t.Errorf("%+v: got %v", test, err)
+		case test.harmless && (lost.Reading.Stage != remote.StageReading || lost.Reading.Host != "mini"):
+			t.Errorf("got %+v", lost.Reading)
+		}
 	}
-	if n := s.connections.Load(); n != 2 {
-		t.Errorf("%d connections, want 2", n)
+	h.Close()
+	ran := 0
+	for _, c := range mac.Calls() {
+		if c.Argv[0] == "/usr/bin/true" && c.UID == 0 {
+			ran++
+		}
+	}
+	if ran != 3 {
+		t.Errorf("three scripts were sent %d times", ran)
 	}
 }
 

@@ -162,11 +162,11 @@ func (w *watch) callOff(ctx context.Context, err error) error {
 	if !errors.As(err, &lost) {
 		return err
 	}
-	undone := &UndoneError{Host: w.Name(), Why: "lost", Err: err}
-	if end, err := w.tell(ctx, "undo", 5*time.Second, arming, armed); err != nil || end.state == arming || end.state == armed {
-		undone.Until = w.longest()
+	ended := &UndoneError{Host: w.Name(), Why: "lost", Err: err}
+	if end, err := w.tell(ctx, "undo", 5*time.Second, arming, armed); err != nil || end.state != undone {
+		ended.Until = w.longest() // It may be there, or yet to come.
 	}
-	return undone
+	return ended
 }
 
 // see has the watchdog make the changes, and sees them through. Whatever becomes of the connections, it knows in the end how it ended, or
@@ -246,6 +246,7 @@ func (w *watch) tell(ctx context.Context, word string, limit time.Duration, stat
 		Script: tellScript + w.plan.After,
 		Args:   append([]string{w.folder(), w.label(), word, seconds(limit), strings.Join(states, " ")}, w.plan.AfterArgs...),
 		Takes:  limit,
+		Tells:  true,
 	})
 	if err != nil {
 		return ending{}, err
