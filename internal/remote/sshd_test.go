@@ -358,17 +358,26 @@ func TestSSHD_lost(t *testing.T) {
 	}
 	s.cut()
 	h.AwaitGone()
-	if err := run("say hello"); err != nil {
-		t.Error(err)
-	}
 	for _, test := range []struct{ writes, tells, harmless bool }{{true, false, false}, {false, true, false}, {false, false, true}} {
+		if err := run("say hello"); err != nil {
+			t.Error(err)
+		}
 		release := mac.Hold("true")
 		result := make(chan error, 1)
 		go func() {
 			_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true", Writes: test.writes, Tells: test.tells})
 			result <- err
 		}()
-		mac.Await("true")
+		arrived := make(chan struct{})
+		go func() {
+			mac.Await("true")
+			close(arrived)
+		}()
+		select {
+		case <-arrived:
+		case err := <-result:
+			t.Fatalf("%+v: it ended before it ran: %v", test, err)
+		}
 		s.cut()
 		var lost *remote.LostError
 		err := <-result
