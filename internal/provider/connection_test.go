@@ -153,6 +153,18 @@ func TestUnreachable(t *testing.T) {
 			remote.DialError{Stage: remote.StageSudo, Err: refused},
 			[]string{"sudo_password", "visudo -f /etc/sudoers.d/terraform", "\n    admin ALL = (ALL) NOPASSWD: ALL"},
 		},
+		"sudo-wrong-password": {
+			remote.DialError{Stage: remote.StageSudo, Err: errors.New("sudo: 3 incorrect password attempts")},
+			[]string{"does not accept the provider's sudo_password", "Set the password that this user has on the Mac"},
+		},
+		"sudo-not-listed": {
+			remote.DialError{Stage: remote.StageSudo, Err: errors.New("admin is not in the sudoers file.")},
+			[]string{"An administrator of the Mac must allow it"},
+		},
+		"jump-forbids": {
+			remote.DialError{Stage: remote.StageTCP, Err: &remote.ForwardError{Jump: "bastion", User: "me", Forbidden: true, Err: refused}},
+			[]string{"does not let \"me\" connect to it", "Allow it on the jump host bastion"},
+		},
 		"changed-host-key": {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x", Name: "[a]:1", Known: []string{"/k:3"}}},
 			[]string{"HOST KEY OF mini HAS CHANGED", "in /k:3", "ssh-keygen -R '[a]:1'"},

@@ -309,7 +309,8 @@ func whatToDo(dial *remote.DialError) string {
 		}
 		var forward *remote.ForwardError
 		if errors.As(dial.Err, &forward) && forward.Forbidden {
-			return fmt.Sprintf("On the jump host %s, AllowTcpForwarding, PermitOpen or the options of the key say where %q may connect to.", forward.Jump, forward.User)
+			return fmt.Sprintf("Allow it on the jump host %s, where AllowTcpForwarding, PermitOpen or the options of the key say to what %q may connect.",
+				forward.Jump, forward.User)
 		}
 		return "Check that the Mac is awake and that Remote Login is on (System Settings > General > Sharing), and its address, " +
 			"port and the network in between, such as the tailnet."
@@ -322,7 +323,7 @@ func whatToDo(dial *remote.DialError) string {
 	case remote.StageSudo:
 		switch said := dial.Err.Error(); {
 		case strings.Contains(said, "incorrect password"):
-			return fmt.Sprintf("sudo does not accept the provider's sudo_password for user %q.", dial.User)
+			return fmt.Sprintf("sudo does not accept the provider's sudo_password for user %q. Set the password that this user has on the Mac.", dial.User)
 		case strings.Contains(said, "not in the sudoers file"), strings.Contains(said, "not allowed to"):
 			return fmt.Sprintf("An administrator of the Mac must allow it, there, with `sudo visudo -f /etc/sudoers.d/terraform`:\n\n    %s ALL = (ALL) NOPASSWD: ALL", dial.User)
 		}
