@@ -180,7 +180,7 @@ resource "macos_launchdaemon" "both" {
 // applied, and what would change on it is an error of its own.
 func TestAway(t *testing.T) {
 	t.Parallel()
-	here, there := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond}), macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	here, there := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond}), macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	before := here.String() + there.String()
 	sims := map[string]*macsim.Mac{"here": here, "there": there}
 	fail, keep := fleetBlock(sims, `connect_timeout = "3s"`), fleetBlock(sims, "connect_timeout = \"3s\"\n  on_unreachable = \"keep\"")

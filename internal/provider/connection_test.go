@@ -32,7 +32,8 @@ func connection(sim *macsim.Mac, extra map[string]string) string {
 	address, port, _ := strings.Cut(sim.Addr(), ":")
 	settings := map[string]string{
 		"address": address, "port": port, "user": "admin", "private_key": sim.ClientKey(), "ssh_config_file": "none",
-		"host_key": strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))),
+		"confirm_timeout": "10m", // 12 s of a simulated Mac whose seconds are 20 ms
+		"host_key":        strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))),
 	}
 	for k, v := range extra {
 		settings[k] = v
@@ -93,7 +94,7 @@ func TestConnection_refused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.mac.Second = 5 * time.Millisecond
+			test.mac.Second = 20 * time.Millisecond
 			sim := macsim.Start(t, test.mac)
 			before := sim.String()
 			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{{
@@ -113,7 +114,7 @@ func wrapped(want string) *regexp.Regexp {
 
 // Whoever has a working `ssh mini` writes one word.
 func TestConnection_sshConfig(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	dir := t.TempDir()
 	address, port, _ := strings.Cut(sim.Addr(), ":")
 	for name, text := range map[string]string{
@@ -231,7 +232,7 @@ func TestBecause_undone(t *testing.T) {
 
 // A key that no known_hosts file has is not accepted; the line that the error tells is all that is missing.
 func TestConnection_knownHosts(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	config := strings.Replace(connection(sim, map[string]string{"host_key": ""}), "provider \"macos\" {\n",
 		fmt.Sprintf("provider \"macos\" {\n  known_hosts_files = [%q]\n", file), 1) + anyAnchor
@@ -249,7 +250,7 @@ func TestConnection_knownHosts(t *testing.T) {
 }
 
 func TestConnection_sudoPassword(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret", Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret", Second: 20 * time.Millisecond})
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 		{Config: connection(sim, map[string]string{"password": "secret", "sudo_password": "secret"}) + anyAnchor},
 	}})
@@ -262,7 +263,7 @@ func TestConnection_sudoPassword(t *testing.T) {
 
 // A sudo password that is not needed is not taken for anything else.
 func TestConnection_needlessSudoPassword(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 		{Config: connection(sim, map[string]string{"sudo_password": "secret"}) + anyAnchor},
 	}})
@@ -273,7 +274,7 @@ func TestConnection_noise(t *testing.T) {
 	for _, shell := range []string{"zsh", "bash", "fish", "tcsh"} {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()
-			sim := macsim.Start(t, macsim.Mac{Shell: shell, Noise: "Welcome!\n@ end 0\n", Second: 5 * time.Millisecond})
+			sim := macsim.Start(t, macsim.Mac{Shell: shell, Noise: "Welcome!\n@ end 0\n", Second: 20 * time.Millisecond})
 			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 				{Config: connection(sim, nil) + anyAnchor},
 			}})
@@ -282,7 +283,7 @@ func TestConnection_noise(t *testing.T) {
 }
 
 func TestConnection_whichMac(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	two := strings.Replace(connection(sim, nil), "hosts = {", "hosts = {\n    other = { address = \"192.0.2.1\" }", 1)
 	for name, test := range map[string]struct{ config, want string }{
 		"unknown":   {two + strings.Replace(anyAnchor, "{", "{\n  host = \"mnii\"", 1), `(?s)Unknown Mac "mnii".*mini, other.*keep the old name`},
@@ -310,7 +311,7 @@ resource "terraform_data" "later" {
   triggers_replace = %d
 }
 `
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(file, []byte(sim.KnownHostsLine()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -381,7 +382,7 @@ func closedPort(t *testing.T) string {
 
 // What answers over SSH but is no Mac is told as that.
 func TestConnection_noMac(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	sim.Fail(func(argv []string) *macsim.Failure {
 		if argv[0] == "/usr/bin/uname" {
 			return &macsim.Failure{Exit: 1}
@@ -395,7 +396,7 @@ func TestConnection_noMac(t *testing.T) {
 
 // A connection that is lost while a Mac is read changes nothing there, and is as good as one that cannot be made.
 func TestConnection_lostReading(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 5 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
 	cut := func(cut macsim.Cut) func() {
 		return func() {
 			sim.Fail(func(argv []string) *macsim.Failure {
