@@ -36,6 +36,7 @@ provider "macos" {
   ssh_config_file = "none"
   user            = "admin"
   connect_timeout = "60s"
+  confirm_timeout = "10m"
   hosts = {
     by-password = { address = "127.0.0.1", port = %d, host_key = %q, password = var.password, sudo_password = var.sudo_password, proxy = var.proxy }
     by-key = { address = "127.0.0.1", port = %d, host_key = %q, private_key = var.private_key, private_key_passphrase = var.passphrase }
