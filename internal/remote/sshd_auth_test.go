@@ -421,3 +421,74 @@ func TestSSHD_authGiven(t *testing.T) {
 		t.Errorf("got %v, to try %q", err, dial.Try)
 	}
 }
+
+// password has sshd take a password. It asks a PAM that is the test's own (Debian's libpam-wrapper, which stands between sshd and the
+// system's): no account of this machine gets another password, and nobody needs to be root.
+func (s *server) password(t *testing.T, password string) {
+	t.Helper()
+	modules, err := filepath.Glob("/usr/lib*/*/pam_wrapper/pam_matrix.so")
+	if err != nil || len(modules) == 0 {
+		t.Skip("pam_wrapper is not installed (Debian: libpam-wrapper), so that sshd cannot be given a password")
+	}
+	services := filepath.Join(s.dir, "pam")
+	if err := os.Mkdir(services, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	passwords := filepath.Join(s.dir, "passwords")
+	write(t, passwords, s.user+":"+password+":sshd\n")
+	var service strings.Builder
+	for _, kind := range []string{"auth", "account", "password", "session"} {
+		fmt.Fprintf(&service, "%s required %s passdb=%s\n", kind, modules[0], passwords)
+	}
+	write(t, filepath.Join(services, "sshd"), service.String())
+	s.env = []string{"LD_PRELOAD=libpam_wrapper.so", "PAM_WRAPPER=1", "PAM_WRAPPER_SERVICE_DIR=" + services}
+}
+
+// A password is taken by OpenSSH in both of its ways, is sent once whether it is right or wrong, and comes after the keys.
+func TestSSHD_password(t *testing.T) {
+	t.Parallel()
+	const right = "cor rect'\"$(id)ü"
+	asks := []string{"UsePAM yes", "PermitRootLogin yes", "MaxAuthTries 3"}
+	for name, test := range map[string]struct {
+		options  []string
+		password string
+		accepted string // as sshd logs it
+		says     string
+	}{
+		"password":            {[]string{"PasswordAuthentication yes", "PubkeyAuthentication no"}, right, "Accepted password", ""},
+		"interactive":         {[]string{"KbdInteractiveAuthentication yes", "PubkeyAuthentication no"}, right, "Accepted keyboard-interactive/pam", ""},
+		"both":                {[]string{"PasswordAuthentication yes", "KbdInteractiveAuthentication yes", "PubkeyAuthentication no"}, right, "Accepted password", ""},
+		"key-refused":         {[]string{"PasswordAuthentication yes", "AuthorizedKeysFile none"}, right, "Accepted password", ""},
+		"key-accepted":        {[]string{"PasswordAuthentication yes"}, right, "Accepted publickey", ""},
+		"key-and-password":    {[]string{"PasswordAuthentication yes", "AuthenticationMethods publickey,password"}, right, "Accepted password", ""},
+		"key-and-interactive": {[]string{"KbdInteractiveAuthentication yes", "AuthenticationMethods publickey,keyboard-interactive"}, right, "Accepted keyboard-interactive/pam", ""},
+		"wrong":               {[]string{"PasswordAuthentication yes", "PubkeyAuthentication no"}, "wrong", "", "Failed password"},
+		"wrong-answer":        {[]string{"KbdInteractiveAuthentication yes", "PubkeyAuthentication no"}, "wrong", "", "Failed keyboard-interactive/pam"},
+		"wrong-both":          {[]string{"PasswordAuthentication yes", "KbdInteractiveAuthentication yes", "PubkeyAuthentication no"}, "wrong", "", "Failed password"},
+		"none":                {[]string{"PasswordAuthentication yes", "PubkeyAuthentication no"}, "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := sshd(t, start(t), append(asks, test.options...)...)
+			s.password(t, right)
+			to := configured(t, s.config(t, "mini"))
+			to.Password, to.ConnectTimeout = test.password, patience
+			err := hello(t, to)
+			var dial *remote.DialError
+			if test.accepted != "" && err != nil || test.accepted == "" && (!errors.As(err, &dial) || dial.Stage != remote.StageAuth || strings.Contains(err.Error(), right)) {
+				t.Errorf("got %v", err)
+			}
+			for _, line := range []string{test.accepted, test.says} {
+				if line != "" && s.logged(line) != 1 {
+					t.Errorf("sshd logged %q %d times", line, s.logged(line))
+				}
+			}
+			if sent := s.logged("Failed password") + s.logged("Failed keyboard-interactive/pam"); sent > 1 || sent == 1 && test.says == "" {
+				t.Errorf("sshd was sent a wrong password %d times", sent)
+			}
+			if n := s.connections.Load(); n != 1 {
+				t.Errorf("%d connections", n)
+			}
+		})
+	}
+}

@@ -123,6 +123,7 @@ type server struct {
 	user    string // who may log in
 	hostKey ssh.Signer
 	client  string // the file of the private key that may log in
+	env     []string
 
 	connections atomic.Int32
 	mu          sync.Mutex
@@ -209,7 +210,7 @@ func (s *server) serve(t *testing.T, program string, conn *net.TCPConn) {
 	}
 	defer file.Close()
 	cmd := exec.Command(program, "-i", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = file, file, s
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = file, file, s, append(os.Environ(), s.env...)
 	_ = cmd.Run() // ends with whatever the connection ended with
 }
 
