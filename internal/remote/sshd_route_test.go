@@ -303,7 +303,7 @@ func TestSSHD_socks(t *testing.T) {
 	}
 }
 
-// What sudo says to one who may not use it comes through.
+// What sudo says to one who may not use it comes through. It is asked without a terminal, where it would show a password or wait for one.
 func TestSSHD_sudo(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -320,7 +320,7 @@ func TestSSHD_sudo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := sshd(t, macsim.Start(t, macsim.Mac{Sudo: test.sudo, Password: "secret"}))
+			s := sshd(t, macsim.Start(t, macsim.Mac{Sudo: test.sudo, Password: "secret"}), "LogLevel DEBUG")
 			to := configured(t, s.config(t, "mini"))
 			to.SudoPassword = test.password
 			err := hello(t, to)
@@ -328,6 +328,9 @@ func TestSSHD_sudo(t *testing.T) {
 			if test.says == "" && err != nil || test.says != "" &&
 				(!errors.As(err, &dial) || dial.Stage != remote.StageSudo || dial.User != s.user || !strings.Contains(err.Error(), test.says)) {
 				t.Errorf("got %v", err)
+			}
+			if ran, terminals := s.logged("req exec"), s.logged("req pty-req"); ran != 1 || terminals != 0 {
+				t.Errorf("sshd was asked for %d commands and %d terminals", ran, terminals)
 			}
 		})
 	}
