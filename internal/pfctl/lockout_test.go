@@ -264,11 +264,16 @@ func TestWatchdogMissing(t *testing.T) {
 	}
 }
 
+// lose has launchd lose the watchdog with the label $1, which undoes nothing then. Its program does nothing meanwhile: launchd starts what
+// was killed again, after half a second of ours.
+const lose = `cd /private/var/run/macos-fleet.watchdog.* && /bin/mv watchdog.sh away && : >watchdog.sh &&
+	/bin/launchctl kill KILL "system/$1" && /bin/launchctl bootout "system/$1" && /bin/mv away watchdog.sh`
+
 // A watchdog that dies before it is told to go has loaded nothing, since nobody else does.
 func TestWatchdogDies(t *testing.T) {
 	for name, end := range map[string]string{
 		"killed": `/bin/launchctl kill KILL "system/$1"`,
-		"lost":   `/bin/launchctl kill KILL "system/$1" && /bin/launchctl bootout "system/$1"`,
+		"lost":   lose,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -449,7 +454,7 @@ func TestDeadHolder(t *testing.T) {
 	at(mac, "confirm.new", false, func() {
 		<-ready
 		c.kill()
-		if err := script(mac, `/bin/launchctl kill KILL "system/$1" && /bin/launchctl bootout "system/$1"`, jobOf(mac)); err != nil {
+		if err := script(mac, lose, jobOf(mac)); err != nil {
 			t.Error(err)
 		}
 		close(dead)

@@ -131,7 +131,10 @@ func TestForgotten(t *testing.T) {
 	if end, err := w.tell(t.Context(), "go", time.Minute, armed, trying); err != nil || end.state != loaded {
 		t.Fatalf("%+v, %v", end, err)
 	}
-	if _, stderr, exit := mac.Run(t.Context(), `/bin/launchctl kill KILL "system/$1" && /bin/launchctl bootout "system/$1" && rm /private/var/run/macos-fleet.lock`, w.label()); exit != 0 {
+	// Its program does nothing meanwhile: launchd starts what was killed again, after a fifth of a second of ours.
+	lose := `cd /private/var/run/macos-fleet.watchdog.* && /bin/mv watchdog.sh away && : >watchdog.sh && /bin/launchctl kill KILL "system/$1" &&
+		/bin/launchctl bootout "system/$1" && /bin/mv away watchdog.sh && /bin/rm /private/var/run/macos-fleet.lock`
+	if _, stderr, exit := mac.Run(t.Context(), lose, w.label()); exit != 0 {
 		t.Fatal(stderr)
 	}
 	if got := word(t, mac, "/private/var/run/word"); got != "hello" {
