@@ -14,7 +14,7 @@ func dscl(_ context.Context, m *Mac, p *process) int {
 		return p.errorf("macsim: only dscl NODE -read is modelled")
 	}
 	name := strings.TrimPrefix(p.Args[3], "/Users/")
-	for _, u := range m.users() {
+	for _, u := range m.users {
 		if u.name != name {
 			continue
 		}

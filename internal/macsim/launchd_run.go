@@ -287,7 +287,7 @@ func (m *Mac) canRun(path string) bool {
 }
 
 func (m *Mac) hasUser(name string) bool {
-	for _, u := range m.users() {
+	for _, u := range m.users {
 		if name == "" || u.name == name {
 			return true
 		}

@@ -20,11 +20,11 @@ func userOf(domain string) int {
 // LogIn has a user log in at the screen, or switch to it when he is logged in: launchd makes the domain gui/UID and loads the agents
 // there. A restart of the Mac logs everybody out.
 func (m *Mac) LogIn(name string) error {
-	i := slices.IndexFunc(m.users(), func(u user) bool { return u.name == name })
+	i := slices.IndexFunc(m.users, func(u user) bool { return u.name == name })
 	if i < 0 {
 		return fmt.Errorf("there is no user %s", name)
 	}
-	u, l := m.users()[i], &m.launchd
+	u, l := m.users[i], &m.launchd
 	l.mu.Lock()
 	known := slices.Contains(l.screen, u.uid)
 	l.screen = slices.Insert(slices.DeleteFunc(l.screen, func(uid int) bool { return uid == u.uid }), 0, u.uid)
@@ -40,7 +40,7 @@ func (m *Mac) LogIn(name string) error {
 func (m *Mac) LogOut(name string) {
 	l, console := &m.launchd, 0
 	l.mu.Lock()
-	for _, u := range m.users() {
+	for _, u := range m.users {
 		if u.name == name {
 			l.screen = slices.DeleteFunc(l.screen, func(uid int) bool { return uid == u.uid })
 			for _, j := range l.in(fmt.Sprintf("gui/%d", u.uid)) {
@@ -72,7 +72,7 @@ func (l *launchdState) exists(domain string) bool {
 	case "gui":
 		return slices.Contains(l.screen, uid)
 	case "user":
-		return slices.ContainsFunc(l.mac.users(), func(u user) bool { return u.uid == uid && uid > 500 && uid < 1000 })
+		return slices.ContainsFunc(l.mac.users, func(u user) bool { return u.uid == uid && uid > 500 && uid < 1000 })
 	}
 	return false
 }

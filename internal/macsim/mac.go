@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/macos-fleet/terraform-provider-macos/internal/pf"
 )
 
 // Mac is a simulated Mac. Its exported fields say what Mac it is; they are read when it starts and are not to be changed
@@ -87,6 +89,8 @@ const (
 // machine is what a Mac has and does while it runs.
 type machine struct {
 	files    *Files
+	users    []user
+	host     *pf.Host          // what rule texts are read for
 	stock    map[string]string // every file as New left it; see Snapshot
 	pf       pfState
 	launchd  launchdState
@@ -148,6 +152,7 @@ func New(cfg Mac) (*Mac, error) {
 	}
 	m.machine = &machine{started: time.Now(), wires: map[*wire]bool{}, holds: map[string]*hold{}, nextPID: 400, off: true, nap: newNap()}
 	m.up.L = &m.mu
+	m.users, m.host = m.accounts(), m.pfHost()
 
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -158,10 +158,10 @@ func (m *Mac) owner(spec string) (uid, gid int, err error) {
 	name, group, _ := strings.Cut(spec, ":")
 	uid, gid = -1, -1
 	if name != "" {
-		i := slices.IndexFunc(m.users(), func(u user) bool { return u.name == name })
+		i := slices.IndexFunc(m.users, func(u user) bool { return u.name == name })
 		switch n, err := strconv.Atoi(name); {
 		case i >= 0:
-			uid = m.users()[i].uid
+			uid = m.users[i].uid
 		case err == nil:
 			uid = n
 		default:
@@ -361,7 +361,7 @@ func ls(_ context.Context, m *Mac, p *process) int {
 }
 
 func (m *Mac) userName(uid int) string {
-	for _, u := range m.users() {
+	for _, u := range m.users {
 		if u.uid == uid {
 			return u.name
 		}

@@ -33,7 +33,7 @@ func (m *Mac) Reaches(iface string, from, to netip.Addr, proto string, port uint
 	default:
 		return false
 	}
-	host := m.pfHost()
+	host := m.host
 	if over := m.over(iface); over != nil && !(over.carries(&m.pf, host, pf.In) && over.carries(&m.pf, host, pf.Out)) {
 		return false
 	}

@@ -82,7 +82,8 @@ func pfctl(_ context.Context, m *Mac, p *process) int {
 		_, _ = stderr.WriteTo(p.Stderr)
 		_, _ = stdout.WriteTo(p.Stdout)
 	}()
-	r := &pfctlRun{m: m, p: &out, pf: &m.pf, host: m.pfHost(), now: m.now(), macros: map[string]string{}}
+	host := *m.host // but for where it finds files
+	r := &pfctlRun{m: m, p: &out, pf: &m.pf, host: &host, now: m.now(), macros: map[string]string{}}
 	r.host.Files = func(name string) ([]byte, error) {
 		text, err := m.files.Read(p.absolute(name))
 		return []byte(text), pathReason(err)

@@ -108,7 +108,7 @@ func (m *Mac) cred(p *process) cred { return m.credOf(p.UID) }
 
 func (m *Mac) credOf(uid int) cred {
 	c := cred{uid: uid}
-	for _, u := range m.users() {
+	for _, u := range m.users {
 		if u.uid == uid {
 			c.gids = append(c.gids, u.gids...)
 			return c

@@ -165,8 +165,8 @@ type user struct {
 	home string
 }
 
-// users are the accounts: system ones, the Mac's user, and other people.
-func (m *Mac) users() []user {
+// accounts are those of the Mac: system ones, the Mac's user, and other people.
+func (m *Mac) accounts() []user {
 	all := []user{
 		{"root", 0, []int{0, 1, 2, 3, 4, 5, 8, 12, 20, 29, 61, 80}, "/var/root"},
 		{"daemon", 1, []int{1}, "/var/root"},

@@ -70,7 +70,7 @@ func sudo(ctx context.Context, m *Mac, p *process) int {
 			delete(c.environ, k)
 		}
 	}
-	for _, u := range m.users() {
+	for _, u := range m.users {
 		if u.uid == c.UID && (set['H'] != "" || set['i'] != "") {
 			c.environ["HOME"] = u.home
 		}

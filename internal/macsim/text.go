@@ -65,7 +65,7 @@ func cat(_ context.Context, m *Mac, p *process) int {
 	n := 0
 	return m.feed(p, args, func(_ string, r io.Reader) error {
 		if set['n'] == "" {
-			_, err := io.Copy(p.Stdout, r)
+			_, err := io.CopyBuffer(struct{ io.Writer }{p.Stdout}, r, make([]byte, 4<<10))
 			return err
 		}
 		return eachLine(r, func(line string, whole bool) bool {

@@ -97,7 +97,7 @@ func (m *Mac) newWire(raw net.Conn, d *door) *wire {
 	}
 	w.outside, w.inside = w.client, w.server
 	w.Conn = delayed(w.raw, m.Latency) // Also without a latency, since it notices that the client has left.
-	w.host, w.over = m.pfHost(), m.over(d.iface)
+	w.host, w.over = m.host, m.over(d.iface)
 	return w
 }
 

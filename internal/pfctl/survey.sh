@@ -5,7 +5,9 @@ show() { /sbin/pfctl -q "$@" 2>&1; }
 tables() {
 	of=$1
 	shift
-	/sbin/pfctl -q "$@" -s Tables 2>/dev/null | while IFS= read -r table; do
+	names=$(/sbin/pfctl -q "$@" -s Tables 2>/dev/null)
+	[ -n "$names" ] || return 0
+	printf '%s\n' "$names" | while IFS= read -r table; do
 		say table "$table" "$of"
 		show "$@" -t "$table" -T show
 	done
