@@ -114,6 +114,41 @@ func TestAway_told(t *testing.T) {
 	}
 }
 
+// Readings that fail one after the other, as each is cut again, are one failure of their Mac to users. What is imported has no other error.
+func TestAway_lostAgain(t *testing.T) {
+	t.Parallel()
+	var schema frameworkresource.SchemaResponse
+	(&pfResource{}).Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
+	state := tfsdk.State{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), nil)}
+	importing := tfsdk.State{Schema: schema.Schema, Raw: state.Raw}
+	if diags := state.SetAttribute(t.Context(), path.Root("drift"), stringList(nil)); diags.HasError() {
+		t.Fatal(diags)
+	}
+	for _, test := range []struct {
+		keeps     bool
+		resources []tfsdk.State
+		want      []string
+	}{
+		{false, []tfsdk.State{state, state, importing}, []string{"Error: Unable to Reach mini"}},
+		{true, []tfsdk.State{state, state, state}, []string{"Warning: mini Cannot Be Reached, and Its Resources Are Not Read"}},
+		{true, []tfsdk.State{state, importing, importing}, []string{"Warning: mini Cannot Be Reached, and Its Resources Are Not Read", "Error: Unable to Reach mini"}},
+	} {
+		m := &onMac{&inventory{keeps: map[string]bool{"mini": test.keeps}}}
+		var got []string
+		for _, read := range test.resources {
+			var diags diag.Diagnostics // each resource has its own answer
+			failure := &remote.DialError{Host: "mini", Stage: remote.StageReading, Err: io.EOF}
+			m.unread(t.Context(), &diags, "Unable to Read", &remote.LostError{Host: "mini", Err: io.EOF, Reading: failure}, read)
+			for _, d := range diags {
+				got = append(got, d.Severity().String()+": "+d.Summary())
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("keeps %v: got %q", test.keeps, got)
+		}
+	}
+}
+
 // What is wrong with a jump host is said in full once, and each Mac behind it is named. Another reason is said in full again.
 func TestAway_jumpHost(t *testing.T) {
 	t.Parallel()
