@@ -24,6 +24,7 @@ func TestSSHD(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	h.Close()
 	if n, m := s.connections.Load(), s.logged("Accepted publickey"); n != 1 || m != 1 {
 		t.Errorf("%d connections, %d logins", n, m)
 	}

@@ -128,6 +128,8 @@ type server struct {
 	connections atomic.Int32
 	mu          sync.Mutex
 	log         bytes.Buffer
+	serving     int
+	served      sync.Cond // signalled when serving gets less
 	open        []*net.TCPConn
 }
 
@@ -156,6 +158,7 @@ func sshd(t *testing.T, mac *macsim.Mac, options ...string) *server {
 		}
 	}
 	s := &server{dir: t.TempDir(), user: me.Username}
+	s.served.L = &s.mu
 	s.hostKey = newKey(t, filepath.Join(s.dir, "host_ed25519"), "ed25519", "")
 	s.client = filepath.Join(s.dir, "client")
 	may := newKey(t, s.client, "ed25519", "")
@@ -183,7 +186,16 @@ func sshd(t *testing.T, mac *macsim.Mac, options ...string) *server {
 				return
 			}
 			s.connections.Add(1)
-			running.Go(func() { s.serve(t, program, conn.(*net.TCPConn)) })
+			s.mu.Lock()
+			s.serving++
+			s.mu.Unlock()
+			running.Go(func() {
+				s.serve(t, program, conn.(*net.TCPConn))
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.serving--
+				s.served.Broadcast()
+			})
 		}
 	})
 	t.Cleanup(func() {
@@ -231,10 +243,13 @@ func (s *server) Write(b []byte) (int, error) {
 	return s.log.Write(b)
 }
 
-// logged counts what sshd logged.
+// logged counts what sshd has logged of all connections, once they are over: what it says of one may come later than what it does.
 func (s *server) logged(what string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for s.serving > 0 {
+		s.served.Wait()
+	}
 	return strings.Count(s.log.String(), what)
 }
 
@@ -424,6 +439,7 @@ func TestSSHD_oneSession(t *testing.T) {
 		})
 	}
 	all.Wait()
+	h.Close()
 	for what, got := range map[string]int{
 		"connections": int(s.connections.Load()), "logins": s.logged("Accepted publickey"), "sessions": s.logged("Starting session"),
 	} {
