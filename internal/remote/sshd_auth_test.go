@@ -441,6 +441,8 @@ func (s *server) password(t *testing.T, password string) {
 		fmt.Fprintf(&service, "%s required %s passdb=%s\n", kind, modules[0], passwords)
 	}
 	write(t, filepath.Join(services, "sshd"), service.String())
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.env = []string{"LD_PRELOAD=libpam_wrapper.so", "PAM_WRAPPER=1", "PAM_WRAPPER_SERVICE_DIR=" + services}
 }
 

@@ -123,10 +123,10 @@ type server struct {
 	user    string // who may log in
 	hostKey ssh.Signer
 	client  string // the file of the private key that may log in
-	env     []string
 
 	connections atomic.Int32
 	mu          sync.Mutex
+	env         []string // of sshd, besides ours
 	log         bytes.Buffer
 	serving     int
 	served      sync.Cond // signalled when serving gets less
@@ -215,6 +215,7 @@ func (s *server) serve(t *testing.T, program string, conn *net.TCPConn) {
 	defer conn.Close()
 	s.mu.Lock()
 	s.open = append(s.open, conn)
+	env := append(os.Environ(), s.env...)
 	s.mu.Unlock()
 	if err != nil {
 		t.Error(err)
@@ -222,7 +223,7 @@ func (s *server) serve(t *testing.T, program string, conn *net.TCPConn) {
 	}
 	defer file.Close()
 	cmd := exec.Command(program, "-i", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = file, file, s, append(os.Environ(), s.env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = file, file, s, env
 	_ = cmd.Run() // ends with whatever the connection ended with
 }
 
