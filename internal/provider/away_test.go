@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
+	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
 	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
@@ -37,21 +38,12 @@ func fleetBlock(sims map[string]*macsim.Mac, settings string) string {
 // A Mac that is away is told once in full. What is read after that says nothing, and what is changed a line; a warning is no error.
 func TestAway_told(t *testing.T) {
 	t.Parallel()
-	var schema frameworkresource.SchemaResponse
-	(&pfResource{}).Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
-	state := func(drift any) tfsdk.State {
-		s := tfsdk.State{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), nil)}
-		if diags := s.SetAttribute(t.Context(), path.Root("drift"), drift); diags.HasError() {
-			t.Fatal(diags)
-		}
-		return s
-	}
 	lostReading := func(err error) error {
 		var dial *remote.DialError
 		errors.As(err, &dial)
 		return &remote.LostError{Host: "mini", Err: io.EOF, Reading: dial}
 	}
-	read, importing := state(stringList(nil)), state(types.ListNull(types.StringType))
+	read, importing := pfState(t, stringList(nil)), pfState(t, types.ListNull(types.StringType))
 	for name, test := range map[string]struct {
 		keeps bool
 		stage remote.Stage
@@ -114,16 +106,10 @@ func TestAway_told(t *testing.T) {
 	}
 }
 
-// Readings that fail one after the other, as each is cut again, are one failure of their Mac to users. What is imported has no other error.
+// Readings that are cut one after the other are one failure of their Mac to users. What is imported has no other error.
 func TestAway_lostAgain(t *testing.T) {
 	t.Parallel()
-	var schema frameworkresource.SchemaResponse
-	(&pfResource{}).Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
-	state := tfsdk.State{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), nil)}
-	importing := tfsdk.State{Schema: schema.Schema, Raw: state.Raw}
-	if diags := state.SetAttribute(t.Context(), path.Root("drift"), stringList(nil)); diags.HasError() {
-		t.Fatal(diags)
-	}
+	state, importing := pfState(t, stringList(nil)), pfState(t, types.ListNull(types.StringType))
 	for _, test := range []struct {
 		keeps     bool
 		resources []tfsdk.State
@@ -133,12 +119,20 @@ func TestAway_lostAgain(t *testing.T) {
 		{true, []tfsdk.State{state, state, state}, []string{"Warning: mini Cannot Be Reached, and Its Resources Are Not Read"}},
 		{true, []tfsdk.State{state, importing, importing}, []string{"Warning: mini Cannot Be Reached, and Its Resources Are Not Read", "Error: Unable to Reach mini"}},
 	} {
+		mac := simulated(t)
+		mac.Fail(func(argv []string) *macsim.Failure {
+			if argv[0] != "/sbin/pfctl" {
+				return nil
+			}
+			return &macsim.Failure{Cut: macsim.CutBefore}
+		})
+		h := reach(t, mac)
 		m := &onMac{&inventory{keeps: map[string]bool{"mini": test.keeps}}}
 		var got []string
 		for _, read := range test.resources {
+			_, err := pfctl.LookAtStatus(t.Context(), h)
 			var diags diag.Diagnostics // each resource has its own answer
-			failure := &remote.DialError{Host: "mini", Stage: remote.StageReading, Err: io.EOF}
-			m.unread(t.Context(), &diags, "Unable to Read", &remote.LostError{Host: "mini", Err: io.EOF, Reading: failure}, read)
+			m.unread(t.Context(), &diags, "Unable to Read", err, read)
 			for _, d := range diags {
 				got = append(got, d.Severity().String()+": "+d.Summary())
 			}
@@ -149,15 +143,22 @@ func TestAway_lostAgain(t *testing.T) {
 	}
 }
 
+// pfState is a state of macos_pf with this drift: null in one that is being imported.
+func pfState(t *testing.T, drift types.List) tfsdk.State {
+	t.Helper()
+	var schema frameworkresource.SchemaResponse
+	(&pfResource{}).Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
+	s := tfsdk.State{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), nil)}
+	if diags := s.SetAttribute(t.Context(), path.Root("drift"), drift); diags.HasError() {
+		t.Fatal(diags)
+	}
+	return s
+}
+
 // What is wrong with a jump host is said in full once, and each Mac behind it is named. Another reason is said in full again.
 func TestAway_jumpHost(t *testing.T) {
 	t.Parallel()
-	var schema frameworkresource.SchemaResponse
-	(&pfResource{}).Schema(t.Context(), frameworkresource.SchemaRequest{}, &schema)
-	state := tfsdk.State{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), nil)}
-	if diags := state.SetAttribute(t.Context(), path.Root("drift"), stringList(nil)); diags.HasError() {
-		t.Fatal(diags)
-	}
+	state := pfState(t, stringList(nil))
 	for _, keeps := range []bool{false, true} {
 		m := &onMac{&inventory{keeps: map[string]bool{}}}
 		var diags diag.Diagnostics

@@ -172,7 +172,6 @@ type inventory struct {
 	planned map[string]*pfctl.Planned // what the plans of this run have in mind, for each Mac
 	keeps   map[string]bool           // the Macs whose resources stay as they are in the state when they cannot be reached
 	away    sync.Map                  // the names of those of which resources could not be read for that reason
-	cut     sync.Map                  // of which Macs that was said; its keys are cut
 	jumps   sync.Map                  // for what is wrong with a jump host, the name of the first Mac of which that was said; see whyAway
 }
 

@@ -60,7 +60,7 @@ func (m *onMac) unread(ctx context.Context, diags *diag.Diagnostics, summary str
 	var drift types.List
 	if state.GetAttribute(ctx, path.Root("drift"), &drift); m.keeps(failure) && !drift.IsNull() {
 		m.warnAway(diags, failure)
-	} else if !m.saidBefore(failure, false) {
+	} else if !saidBefore(failure, false) {
 		detail := m.whyAway(failure) + "\n\nThis is said once for all resources of this Mac."
 		if mayPass(failure) {
 			detail += " With on_unreachable = \"keep\", plans for the other Macs go on without it."
@@ -98,25 +98,9 @@ func (m *onMac) keeps(failure *remote.DialError) bool {
 	return m.inventory.keeps[failure.Host] && mayPass(failure)
 }
 
-// saidBefore is [saidBefore], but readings of one Mac that are cut one after the other are one failure: there may be as many as resources.
-func (m *onMac) saidBefore(failure *remote.DialError, kept bool) bool {
-	before := saidBefore(failure, kept)
-	if failure.Stage == remote.StageReading {
-		_, again := m.inventory.cut.LoadOrStore(cut{failure.Host, kept}, true)
-		before = before || again
-	}
-	return before
-}
-
-// cut is a Mac that was cut off while it was read, as users were told: in an error, or in a warning.
-type cut struct {
-	mac  string
-	kept bool
-}
-
 // warnAway tells of a Mac whose resources stay as they are in the state.
 func (m *onMac) warnAway(diags *diag.Diagnostics, failure *remote.DialError) {
-	if m.saidBefore(failure, true) {
+	if saidBefore(failure, true) {
 		return
 	}
 	diags.AddAttributeWarning(path.Root("host"), fmt.Sprintf("%s Cannot Be Reached, and Its Resources Are Not Read", failure.Host),

@@ -23,6 +23,7 @@ type Host struct {
 	shell    *shell // nil: not connected
 	failed   error  // why the last dial failed
 	failedAt time.Time
+	lost     *DialError // how a reading was lost, see lose
 
 	mu       sync.Mutex // guards what follows
 	readings []*reading // that wait for the turn

@@ -129,14 +129,18 @@ func (h *Host) receiveAll(ctx context.Context, all []*reading) {
 	}
 }
 
-// lose ends scripts under which the connection ended.
+// lose ends scripts under which the connection ended. As with dialling, all get the same failure, also those that are lost later: where
+// something lasting cuts every reading, that is one reason, however many there are. Running out of time is another.
 func (h *Host) lose(all []*reading, err error) {
 	why := err
 	if errors.Is(err, io.EOF) {
 		why = fmt.Errorf("the Mac, or the network in between, closed the connection: %w", err)
 	}
+	if h.lost == nil || errors.Is(h.lost, context.DeadlineExceeded) != errors.Is(err, context.DeadlineExceeded) {
+		h.lost = h.route.failure(h.route.last(), StageReading, why)
+	}
 	told := &LostError{Host: h.Name(), Err: err}
-	read := &LostError{Host: h.Name(), Err: err, Reading: h.route.failure(h.route.last(), StageReading, why)}
+	read := &LostError{Host: h.Name(), Err: err, Reading: h.lost}
 	for _, r := range all {
 		if r.Tells {
 			r.end(Result{}, told)
