@@ -149,9 +149,9 @@ func (r *pfctlRun) showReferences() {
 		fmt.Fprintln(r.p.Stdout, "No pf starter references held")
 		return
 	}
-	fmt.Fprintf(r.p.Stdout, "TOKENS:\n%-8s %-20s %-24s %s\n", "PID", "Process Name", "TOKEN", "TIMESTAMP")
+	fmt.Fprintf(r.p.Stdout, "TOKENS:\n%-8s %-28s %-24s %s\n", "PID", "Process Name", "TOKEN", "TIMESTAMP")
 	for _, t := range r.pf.tokens {
-		fmt.Fprintf(r.p.Stdout, "%-8d %-20s %-24s %s\n", t.pid, "pfctl", t.token, days(r.now.Sub(t.taken)))
+		fmt.Fprintf(r.p.Stdout, "%-8d %-28s %-24s %s\n", t.pid, "pfctl", t.token, days(r.now.Sub(t.taken)))
 	}
 }
 

@@ -31,7 +31,7 @@ type pfctlRun struct {
 	p    *process
 	pf   *pfState
 	host *pf.Host
-	now  time.Time
+	now  time.Time // in whole seconds, as the kernel's pf and pfctl have it
 
 	anchor           string
 	recurse          bool // -a NAME/*
@@ -83,7 +83,7 @@ func pfctl(_ context.Context, m *Mac, p *process) int {
 		_, _ = stdout.WriteTo(p.Stdout)
 	}()
 	host := *m.host // but for where it finds files
-	r := &pfctlRun{m: m, p: &out, pf: &m.pf, host: &host, now: m.now(), macros: map[string]string{}}
+	r := &pfctlRun{m: m, p: &out, pf: &m.pf, host: &host, now: m.now().Truncate(time.Second), macros: map[string]string{}}
 	r.host.Files = func(name string) ([]byte, error) {
 		text, err := m.files.Read(p.absolute(name))
 		return []byte(text), pathReason(err)

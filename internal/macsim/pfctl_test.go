@@ -104,7 +104,7 @@ func TestPFReferences(t *testing.T) {
 		{run: "pfctl -q -E", stderr: "Token : TOKEN\n"},
 		{
 			run:    "pfctl -q -s References | sed 's/^[0-9][0-9]* */PID /'",
-			stdout: "TOKENS:\nPID      Process Name         TOKEN                    TIMESTAMP\nPID pfctl                TOKEN      0 days 00:00:00\n",
+			stdout: "TOKENS:\nPID      Process Name                 TOKEN                    TIMESTAMP\nPID pfctl                        TOKEN      0 days 00:00:00\n",
 		},
 	})
 }

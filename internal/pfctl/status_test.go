@@ -129,9 +129,10 @@ func TestLookAtStatus_fails(t *testing.T) {
 	}
 }
 
-// Readings at different moments make the same moment of it.
+// Readings at different moments make the same moment of it, also those at another fraction of a second: the Mac's clock stands still
+// between its sleeps here.
 func TestLookAtStatus_since(t *testing.T) {
-	mac := macsim.Start(t, macsim.Mac{})
+	mac := macsim.Start(t, macsim.Mac{Second: time.Hour})
 	if _, _, exit := mac.Run(t.Context(), "/sbin/pfctl -q -E"); exit != 0 {
 		t.Fatal(exit)
 	}
@@ -143,7 +144,7 @@ func TestLookAtStatus_since(t *testing.T) {
 	if first.Since.IsZero() || len(first.References) != 1 || first.References[0].Ours {
 		t.Fatalf("%+v", first)
 	}
-	mac.Sleep(90 * time.Second)
+	mac.Sleep(90*time.Second + 999*time.Millisecond)
 	if _, err := h.Run(t.Context(), remote.Cmd{Script: ":", Writes: true}); err != nil { // what was read is forgotten
 		t.Fatal(err)
 	}
