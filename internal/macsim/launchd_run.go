@@ -11,14 +11,14 @@ import (
 )
 
 // settle is how long, in the world, launchd waits at most for a program that it really runs to end or to sleep, so that a short one has
-// done its work when the command that started it returns. (On a real Mac nothing waits; there, though, nobody writes down what is there a
-// millisecond later.)
-const settle = time.Second
+// done its work when the command that started it returns, however slow this machine is. (On a real Mac nothing waits; there, though, nobody
+// writes down what is there a millisecond later.)
+const settle = time.Minute
 
 // A run is one run of a job's program, really run.
 type run struct {
 	task  *task
-	rests chan struct{} // closed when it sleeps for the first time
+	rests chan struct{} // closed when it sleeps, or is held, for the first time
 	ended chan struct{} // closed when it has ended and launchd knows
 }
 
@@ -70,8 +70,15 @@ func (l *launchdState) start(j *job, reason string) {
 	}
 }
 
-// restsKey is in the context of what launchd runs: a func() to be called when it sleeps.
+// restsKey is in the context of what launchd runs: a func() to be called when it sleeps or is held.
 type restsKey struct{}
+
+// rests says that what runs in ctx, if that is a job's, does nothing for a while.
+func rests(ctx context.Context) {
+	if tell, ok := ctx.Value(restsKey{}).(func()); ok {
+		tell()
+	}
+}
 
 // spawn really runs the job's program: as root or the domain's user, in the folder /, with nothing on stdin, and with stdout and stderr
 // appended to the files that the definition names. It ends at shutdown at the latest. l.mu is held.

@@ -244,7 +244,7 @@ func TestBootoutEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			j := newJob("system", "", plist.Dict{{Key: "ExitTimeOut", Value: int64(test.timeout)}})
 			j.pid = 1
-			l := &launchdState{mac: &Mac{machine: &machine{started: time.Now()}, Second: time.Hour}, jobs: map[string]*job{"system/": j}}
+			l := &launchdState{mac: &Mac{machine: &machine{started: time.Now()}, Second: 1000 * time.Hour}, jobs: map[string]*job{"system/": j}}
 			begin := l.mac.now().Add(-test.at)
 			j.dying = true
 			j.killed, j.gone = j.stop(begin, test.drain)

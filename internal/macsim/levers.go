@@ -165,6 +165,7 @@ func (m *Mac) begin(ctx context.Context, file string, p *process) *Failure {
 	}
 	m.mu.Unlock()
 	if h != nil {
+		rests(ctx)
 		select {
 		case <-h.release:
 		case <-ctx.Done():

@@ -71,7 +71,10 @@ func TestJobEnds(t *testing.T) {
 		"what-it-became": {"trap 'echo never' TERM EXIT; echo begun; exec /bin/sleep 1000000", "launchctl kill TERM system/job", "begun\n", "last terminating signal = Terminated: 15"},
 		"its-children":   {"(while :; do /bin/sleep 0.1; done) & trap 'echo told; exit' TERM" + loop, "launchctl bootout system/job", "begun\ntold\n", ""},
 		// A program is in its way to the end; sh comes to its trap after that.
-		"after-the-program": {"trap 'echo told; exit' TERM; echo begun; /bin/sleep 3; echo never", "launchctl bootout system/job", "begun\ntold\n", ""},
+		"after-the-program": {
+			"trap 'echo told; exit' TERM; echo begun; /bin/sh -c 'until [ -e /tmp/asked ]; do /bin/sleep 0.1; done'; echo never",
+			"launchctl bootout system/job; touch /tmp/asked", "begun\ntold\n", "",
+		},
 
 		"itself":       {"echo begun; launchctl bootout system/job; echo never", ":", "begun\n", ""},
 		"itself-last":  {"trap 'echo bye' EXIT; echo begun; launchctl remove job", ":", "begun\nbye\n", ""},
@@ -106,9 +109,20 @@ func TestJobEnds(t *testing.T) {
 
 // TestExitTimeOut is how long launchd lets a job have that does not care for SIGTERM.
 func TestExitTimeOut(t *testing.T) {
+	const deaf = "trap 'echo told' TERM; trap 'echo never' EXIT; while :; do sleep 1; done"
 	m := newMac(t, Mac{Second: 10 * time.Millisecond})
-	script(t, m, "deaf", "trap 'echo told' TERM; trap 'echo never' EXIT; while :; do sleep 1; done", plist.Entry{Key: "ExitTimeOut", Value: int64(30)})
+	script(t, m, "deaf", deaf, plist.Entry{Key: "ExitTimeOut", Value: int64(30)})
 	before := m.now()
+	byHand(t, m, "launchctl bootout system/deaf")
+	awaitGone(t, m, "deaf")
+	if took := m.now().Sub(before); took < 30*time.Second {
+		t.Errorf("it was killed after %v", took)
+	}
+	if out, _ := m.Files().Read("/tmp/out"); out != "told\n" {
+		t.Errorf("it printed %q", out)
+	}
+
+	script(t, m, "deaf", deaf, plist.Entry{Key: "ExitTimeOut", Value: int64(1000000)})
 	check(t, m, `
 $ launchctl bootout system/deaf
 $ launchctl print system/deaf | grep -e state -e pid
@@ -118,13 +132,6 @@ $ launchctl bootstrap system /tmp/deaf.plist
 Bootstrap failed: 5: Input/output error
 exit 5
 `)
-	awaitGone(t, m, "deaf")
-	if took := m.now().Sub(before); took < 30*time.Second {
-		t.Errorf("it was killed after %v", took)
-	}
-	if out, _ := m.Files().Read("/tmp/out"); out != "told\n" {
-		t.Errorf("it printed %q", out)
-	}
 }
 
 // TestKeptAlive is what becomes of a job that launchd is to start again.
@@ -160,6 +167,7 @@ func TestKeptAlive(t *testing.T) {
 			if took := m.now().Sub(before); took < test.after {
 				t.Errorf("after %v it ran again", took)
 			}
+			until(t, m, fmt.Sprintf(`[ "$(grep -c run /tmp/out)" -ge %d ]`, test.runs))
 			m.Run(t.Context(), "sleep 12")
 			if out, _ := m.Files().Read("/tmp/out"); out != strings.Repeat("run\n", test.runs) {
 				t.Errorf("it printed %q", out)

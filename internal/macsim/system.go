@@ -92,9 +92,7 @@ func sleep(ctx context.Context, m *Mac, p *process) int {
 	if len(p.Args) < 2 {
 		return p.usage("sleep number[unit] [...]\nUnit can be 's' (seconds, the default), m (minutes), h (hours), or d (days).", 1)
 	}
-	if rests, ok := ctx.Value(restsKey{}).(func()); ok {
-		rests()
-	}
+	rests(ctx)
 	if !m.pause(ctx.Done(), total) {
 		return 128 + sigKILL
 	}

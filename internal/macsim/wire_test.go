@@ -362,25 +362,25 @@ func TestOpenSSHAndPF(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := func(addr string) (out, errs string, err error) {
+	run := func(addr string, seconds int) (out, errs string, err error) {
 		_, port, _ := net.SplitHostPort(addr)
 		var stdout, stderr strings.Builder
 		c := exec.CommandContext(t.Context(), "ssh", "-F", "none", "-i", key, "-o", "UserKnownHostsFile="+hosts, "-o", "BatchMode=yes",
-			"-o", "ConnectTimeout=2", "-p", port, m.User+"@127.0.0.1", "echo $SSH_CONNECTION")
+			"-o", fmt.Sprint("ConnectTimeout=", seconds), "-p", port, m.User+"@127.0.0.1", "echo $SSH_CONNECTION")
 		c.Stdout, c.Stderr = &stdout, &stderr
 		err = c.Run()
 		return stdout.String(), stderr.String(), err
 	}
-	out, errs, err := run(tail)
+	out, errs, err := run(tail, 60)
 	if err != nil || !strings.HasPrefix(out, "100.64.0.9 ") || !strings.HasSuffix(out, " 100.64.0.5 22\n") {
 		t.Errorf("from the tailnet: %q, %q, %v", out, errs, err)
 	}
-	out, errs, err = run(m.Addr())
+	out, errs, err = run(m.Addr(), 1)
 	if err == nil || !strings.Contains(errs, "timed out") {
 		t.Errorf("from the local network: %q, %q, %v", out, errs, err)
 	}
 	loadByHand(t, m, "block return in on en0 proto tcp")
-	out, errs, err = run(m.Addr())
+	out, errs, err = run(m.Addr(), 60)
 	if err == nil || strings.Contains(errs, "timed out") {
 		t.Errorf("from the local network, refused: %q, %q, %v", out, errs, err)
 	}
