@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,10 +31,10 @@ var plan = Plan{
 	After:   "say after \"$@\"\n/bin/cat /private/etc/word\n", AfterArgs: []string{"a b", "c"},
 }
 
-// start returns a Mac whose second is short, and the same as the provider reaches it.
+// start returns a Mac, and the same as the provider reaches it.
 func start(t *testing.T, confirm, settle time.Duration) (*macsim.Mac, *remote.Host) {
 	t.Helper()
-	mac := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	mac := macsim.Start(t, macsim.Mac{})
 	return mac, reach(t, mac, confirm, settle)
 }
 
@@ -162,11 +163,28 @@ func TestRefused(t *testing.T) {
 
 func TestSettles(t *testing.T) {
 	t.Parallel()
-	mac, h := start(t, 10*time.Minute, time.Millisecond)
+	mac, h := start(t, 10*time.Minute, time.Second)
+	var mu sync.Mutex
+	var confirmed []string
+	mac.Watch(func(argv []string, done bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, word := range []string{"confirm", "settled"} {
+			if done && argv[0] == "/bin/mv" && strings.HasSuffix(argv[len(argv)-1], "/"+word) {
+				confirmed = append(confirmed, word)
+			}
+		}
+	})
 	p := plan
 	p.Settles = true
 	if _, err := Do(t.Context(), h, p); err != nil {
 		t.Fatal(err)
+	}
+	mac.Watch(nil)
+	mu.Lock()
+	defer mu.Unlock()
+	if d := cmp.Diff([]string{"confirm", "settled"}, confirmed); d != "" {
+		t.Error(d)
 	}
 	if got := word(t, mac, "/private/etc/word"); got != "hello" {
 		t.Errorf("kept: %q", got)
@@ -181,18 +199,30 @@ func TestUnconfirmed(t *testing.T) {
 	for name, cut := range map[string]bool{"refused": false, "cut": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			mac := macsim.Start(t, macsim.Mac{})
+			// The Mac gives three seconds of nine, in which it is told to go and then waits; the client gives up after less than three.
+			mac := macsim.Start(t, macsim.Mac{Second: 3 * time.Second})
 			h := reach(t, mac, 3*time.Second, 0)
-			release := mac.Hold("cp")
-			done := make(chan error)
+			release, takenBack := mac.Hold("cp"), make(chan struct{})
+			tell := sync.OnceFunc(func() { close(takenBack) })
+			mac.Watch(func(argv []string, done bool) {
+				if done && strings.Join(argv, " ") == "/bin/sh change.sh undo" {
+					tell()
+				}
+			})
+			done := make(chan error, 1)
 			go func() { _, err := Do(t.Context(), h, plan); done <- err }()
 			mac.Await("cp")
 			mac.RefuseConnections(true)
-			release()
 			if cut {
 				mac.CutConnections()
-				until(t, mac, "[ -f /private/var/run/word ]")
-				until(t, mac, "[ ! -f /private/var/run/word ]")
+			}
+			release()
+			if cut {
+				select {
+				case <-takenBack:
+				case err := <-done: // which is too early
+					done <- err
+				}
 				mac.RefuseConnections(false)
 			}
 			err := <-done
