@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 )
 
 // Whoever asks while a question is under way gets the same answer.
-func TestAskShares(t *testing.T) {
+func TestAskShares(t *testing.T) { synctest.Test(t, testAskShares) }
+
+func testAskShares(t *testing.T) {
 	h := NewHost(Target{})
 	asked, release := 0, make(chan struct{})
 	var all sync.WaitGroup
@@ -28,6 +31,7 @@ func TestAskShares(t *testing.T) {
 			}
 		})
 	}
+	synctest.Wait() // until one asks and the others wait
 	close(release)
 	all.Wait()
 	if asked != 1 {
@@ -60,7 +64,9 @@ func TestAskForgets(t *testing.T) {
 }
 
 // An error is not kept, and one that is due to another caller's giving up is not shared.
-func TestAskErrors(t *testing.T) {
+func TestAskErrors(t *testing.T) { synctest.Test(t, testAskErrors) }
+
+func testAskErrors(t *testing.T) {
 	h := NewHost(Target{})
 	broken := errors.New("broken")
 	if _, err := Ask(t.Context(), h, "n", func(context.Context) (int, error) { return 0, broken }); !errors.Is(err, broken) {
@@ -81,6 +87,7 @@ func TestAskErrors(t *testing.T) {
 		got, _ := Ask(t.Context(), h, "n", func(context.Context) (int, error) { return 5, nil })
 		patient <- got
 	}()
+	synctest.Wait() // until who is patient waits for the other's answer
 	giveUp()
 	if got := <-patient; got != 5 {
 		t.Errorf("got %d, want 5", got)

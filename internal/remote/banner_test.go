@@ -24,7 +24,7 @@ func answers(t *testing.T, change func(*ssh.ServerConfig)) remote.Target {
 		change(cfg)
 		_, _, _, _ = ssh.NewServerConn(conn, cfg)
 	})
-	return remote.Target{Name: "mini", Address: address, Port: port, User: "admin", HostKey: known, ConfigFile: "none", Agent: "none", ConnectTimeout: 5 * time.Second}
+	return remote.Target{Name: "mini", Address: address, Port: port, User: "admin", HostKey: known, ConfigFile: "none", Agent: "none", ConnectTimeout: patience}
 }
 
 // A Mac whose disk is locked is told as that. It would take a password for unlocking it, so it gets none.
@@ -90,7 +90,9 @@ func TestDialTailscale(t *testing.T) {
 					cfg.BannerCallback = func(ssh.ConnMetadata) string { return test.banner }
 				}
 			})
-			to.ConnectTimeout = 500 * time.Millisecond
+			if test.hold {
+				to.ConnectTimeout = 5 * time.Second
+			}
 			err := hello(t, to)
 			var dial *remote.DialError
 			if !errors.As(err, &dial) || dial.Stage != remote.StageAuth || dial.Banner != test.banner || !strings.Contains(err.Error(), test.says) {

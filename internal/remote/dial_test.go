@@ -115,7 +115,10 @@ func TestDialStage(t *testing.T) {
 			address, port := serve(t, test.answer)
 			to := remote.Target{
 				Name: "mini", Address: address, Port: port, User: "admin", PrivateKey: string(pem.EncodeToMemory(block)), HostKey: test.hostKey,
-				ConfigFile: "none", ConnectTimeout: 2 * time.Second,
+				ConfigFile: "none", ConnectTimeout: patience,
+			}
+			if test.want == remote.StageSSH && test.says == "" {
+				to.ConnectTimeout = time.Second // it is tried again until then
 			}
 			if test.hostKey == "" {
 				line := "@revoked * " + known + "\n" + knownhosts.Line([]string{"127.0.0.1"}, hostKey.PublicKey()) + "\n"

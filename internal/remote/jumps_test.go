@@ -3,14 +3,18 @@ package remote
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // Of Macs behind one jump host, all learn what is wrong with it: not those whose time is over first that it was.
 func TestJumpFails(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testJumpFails)
+}
+
+func testJumpFails(t *testing.T) {
 	var j jumps
 	r := &route{mac: "mini", hops: []*hop{{name: "gate", jump: true}, {name: "mini"}}}
 	jump, first := j.take(r.way(1))
@@ -29,13 +33,8 @@ func TestJumpFails(t *testing.T) {
 		_, _, err := j.to(over, r, 1)
 		got <- err
 	}()
-	for waiting := false; !waiting; runtime.Gosched() {
-		if len(got) > 0 {
-			t.Fatalf("it did not wait: %v", <-got)
-		}
-		j.mu.Lock()
-		waiting = jump.users == 2
-		j.mu.Unlock()
+	if synctest.Wait(); len(got) > 0 { // for the moment that who is too late still has
+		t.Fatalf("it did not wait: %v", <-got)
 	}
 	refused := errors.New("refused")
 	jump.err = (&route{mac: "maxi"}).failure(r.hops[0], StageTCP, refused)
