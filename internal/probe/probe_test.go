@@ -46,7 +46,8 @@ func nobody(t *testing.T) uint16 {
 
 // A scan from here, and one from a Mac, come to the same.
 func TestScan(t *testing.T) {
-	mac := macsim.Start(t, macsim.Mac{Second: 100 * time.Millisecond})
+	t.Parallel()
+	mac := macsim.Start(t, macsim.Mac{})
 	for name, scan := range map[string]func([]uint16, Options) (Ports, error){
 		"here": func(ports []uint16, o Options) (Ports, error) { return Scan(t.Context(), loopback, ports, o) },
 		"from a Mac": func(ports []uint16, o Options) (Ports, error) {
@@ -54,6 +55,7 @@ func TestScan(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			a, b, none := listen(t), listen(t), nobody(t)
 			ports := []uint16{min(a, b), max(a, b), none}
 			want := Ports{Open: []uint16{min(a, b), max(a, b)}, Closed: []uint16{none}}
@@ -62,7 +64,7 @@ func TestScan(t *testing.T) {
 				ports, want.Filtered = append(ports, silent), []uint16{silent}
 			}
 			last := 0
-			got, err := scan(ports, Options{Parallel: 2, Timeout: time.Second, Progress: func(done int) { last = done }})
+			got, err := scan(ports, Options{Parallel: 2, Timeout: 5 * time.Second, Progress: func(done int) { last = done }})
 			if d := cmp.Diff(want, got); d != "" || err != nil || last != len(ports) {
 				t.Errorf("%v, %d asked\n%s", err, last, d)
 			}

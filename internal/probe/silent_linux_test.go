@@ -28,7 +28,7 @@ func silent(t *testing.T) uint16 {
 	}
 	port := uint16(name.(*syscall.SockaddrInet4).Port)
 	for range 16 {
-		conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(loopback, port).String(), 300*time.Millisecond)
+		conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(loopback, port).String(), time.Second)
 		if err != nil {
 			return port
 		}
