@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -153,6 +154,10 @@ func TestUnreachable(t *testing.T) {
 		"sudo": {
 			remote.DialError{Stage: remote.StageSudo, Err: refused},
 			[]string{"sudo_password", "visudo -f /etc/sudoers.d/terraform", "\n    admin ALL = (ALL) NOPASSWD: ALL"},
+		},
+		"sudo-hangs": {
+			remote.DialError{Stage: remote.StageSudo, Err: context.DeadlineExceeded},
+			[]string{"did not answer", "connect_timeout"},
 		},
 		"sudo-wrong-password": {
 			remote.DialError{Stage: remote.StageSudo, Err: errors.New("sudo: 3 incorrect password attempts")},

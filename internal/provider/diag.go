@@ -322,6 +322,9 @@ func whatToDo(dial *remote.DialError) string {
 		return fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has.%s", dial.User, attempt)
 	case remote.StageSudo:
 		switch said := dial.Err.Error(); {
+		case errors.Is(dial.Err, context.DeadlineExceeded):
+			return "sudo there took the provider's sudo_password and did not answer. It may wait for a directory server, or for somebody to confirm on a " +
+				"phone; connect_timeout is how long it may take."
 		case strings.Contains(said, "incorrect password"):
 			return fmt.Sprintf("sudo does not accept the provider's sudo_password for user %q. Set the password that this user has on the Mac.", dial.User)
 		case strings.Contains(said, "not in the sudoers file"), strings.Contains(said, "not allowed to"):

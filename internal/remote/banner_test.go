@@ -2,6 +2,8 @@ package remote_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -166,5 +168,50 @@ func TestDialQuestion(t *testing.T) {
 		if !errors.As(err, &dial) || dial.Stage != stage {
 			t.Errorf("%s: got %v", password, err)
 		}
+	}
+}
+
+// The password for sudo goes to a sudo that asks for it, and not to a menu or whatever else answers in the place of a shell, which may
+// say again what it got.
+func TestDialMenu(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	hostKey, known := key(t)
+	address, port := serve(t, func(conn net.Conn) {
+		cfg := &ssh.ServerConfig{NoClientAuth: true}
+		cfg.AddHostKey(hostKey)
+		_, channels, requests, err := ssh.NewServerConn(conn, cfg)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go ssh.DiscardRequests(requests)
+		channel, asked, err := (<-channels).Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() {
+			for r := range asked {
+				_ = r.Reply(true, nil)
+			}
+		}()
+		first := make([]byte, 32<<10)
+		n, _ := channel.Read(first)
+		_, _ = fmt.Fprintf(channel.Stderr(), "unknown command: %s", first[:n])
+		_ = channel.CloseWrite()
+		rest, _ := io.ReadAll(channel) // all that the client sends until it gives up
+		got <- string(first[:n]) + string(rest)
+	})
+	err := hello(t, remote.Target{
+		Name: "mini", Address: address, Port: port, User: "admin", HostKey: known, ConfigFile: "none", Agent: "none", ConnectTimeout: patience,
+		SudoPassword: "hush",
+	})
+	var dial *remote.DialError
+	if !errors.As(err, &dial) || dial.Stage != remote.StageShell || !strings.Contains(err.Error(), "unknown command") {
+		t.Errorf("got %v", err)
+	}
+	if sent := <-got; sent == "" || strings.Contains(sent+err.Error(), "hush") {
+		t.Errorf("sent %q, said %v", sent, err)
 	}
 }

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -43,18 +44,18 @@ func (e *expander) files(names []string) []string {
 	return expanded
 }
 
-func (e *expander) file(name string) string {
-	name, err := expandTokens(name, e.tokens)
+func (e *expander) file(text string) string {
+	name, err := expandTokens(text, e.tokens)
 	if err == nil {
 		name, err = expandVariables(name)
 	}
 	if err != nil && e.err == nil {
-		e.err = err
+		e.err = fmt.Errorf("%q: %w", text, err)
 	}
 	return inHome(name, e.home)
 }
 
-// expandTokens replaces %h and the like.
+// expandTokens replaces %h and the like. An error does not tell the text, which may be a command with secrets.
 func expandTokens(text string, tokens map[byte]string) (string, error) {
 	var b strings.Builder
 	for {
@@ -64,11 +65,11 @@ func expandTokens(text string, tokens map[byte]string) (string, error) {
 			return b.String(), nil
 		}
 		if after == "" {
-			return "", fmt.Errorf("%q ends with a percent sign", before)
+			return "", errors.New("a percent sign stands at the end")
 		}
 		value, ok := tokens[after[0]]
 		if !ok {
-			return "", fmt.Errorf("%%%c is not supported here: %q", after[0], text)
+			return "", fmt.Errorf("%%%c is not supported here", after[0])
 		}
 		b.WriteString(value)
 		text = after[1:]
@@ -84,7 +85,7 @@ func expandVariables(text string) (string, error) {
 	}
 	value, ok := os.LookupEnv(name)
 	if !ok {
-		return "", fmt.Errorf("the environment variable %s is not set, for %q", name, text)
+		return "", fmt.Errorf("the environment variable %s is not set", name)
 	}
 	after, err := expandVariables(after)
 	return before + value + after, err

@@ -164,8 +164,9 @@ func (files configFiles) options(host string) ([]option, error) {
 		for _, value := range values {
 			value = strings.Trim(value, `"`)
 			if keyword == "hostname" {
-				if value, err = expandTokens(value, map[byte]string{'%': "%", 'h': host}); err != nil {
-					return nil, err
+				given := value
+				if value, err = expandTokens(given, map[byte]string{'%': "%", 'h': host}); err != nil {
+					return nil, fmt.Errorf("HostName %q: %w", given, err)
 				}
 			}
 			options = append(options, option{keyword, value})

@@ -144,7 +144,7 @@ func (r *route) transport(ctx context.Context, from *ssh.Client, h *hop) (net.Co
 	if h.proxyCommand != "" {
 		text, err := expandTokens(h.proxyCommand, map[byte]string{'%': "%", 'h': h.host, 'n': h.name, 'p': h.port, 'r': h.user})
 		if err != nil {
-			return nil, StageConfig, err
+			return nil, StageConfig, fmt.Errorf("the ProxyCommand: %w", err)
 		}
 		conn, err := startCommand(text)
 		return conn, StageProxy, err

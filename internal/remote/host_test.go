@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -312,5 +313,23 @@ func TestDialFailsOnce(t *testing.T) {
 	var dial *remote.DialError
 	if !errors.As(first, &dial) || dial.Stage != remote.StageTCP || !errors.Is(second, first) { // the very same: it was not dialled again
 		t.Errorf("got %v, then %v", first, second)
+	}
+}
+
+// A sudo that takes the password and never answers is told as such.
+func TestDialSudoHangs(t *testing.T) {
+	t.Parallel()
+	mac := macsim.Start(t, macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret"})
+	mac.Watch(func(argv []string, done bool) {
+		if !done && slices.Contains(argv, "-S") {
+			<-t.Context().Done()
+		}
+	})
+	to := target(t, mac)
+	to.Password, to.SudoPassword, to.ConnectTimeout = "secret", "secret", 5*time.Second
+	err := hello(t, to)
+	var dial *remote.DialError
+	if !errors.As(err, &dial) || dial.Stage != remote.StageSudo || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
 	}
 }

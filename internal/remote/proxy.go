@@ -41,9 +41,13 @@ func socksServer(setting, addr string) (*url.URL, error) {
 		}
 		return server, nil
 	}
+	// The setting is not told, nor is what url.Parse says of it: there may be a password in it.
 	server, err := url.Parse(setting)
-	if err != nil || !isSocks(server) {
-		return nil, fmt.Errorf("%q is not the URL of a SOCKS server, such as socks5://localhost:1080", setting)
+	switch {
+	case err != nil || server.Host == "":
+		return nil, errors.New("the proxy is no URL of a SOCKS server, such as socks5://localhost:1080")
+	case !isSocks(server):
+		return nil, fmt.Errorf("the proxy is no SOCKS server: its URL begins with %q, instead of socks5://", server.Scheme+"://")
 	}
 	return server, nil
 }

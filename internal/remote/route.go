@@ -106,7 +106,7 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 	if s.proxyJump != "" {
 		all, err := expandTokens(s.proxyJump, map[byte]string{'%': "%", 'h': s.host, 'n': d.host, 'p': s.port, 'r': s.user})
 		if err != nil {
-			return err
+			return fmt.Errorf("ProxyJump %q: %w", s.proxyJump, err)
 		}
 		before, last := "", all
 		if i := strings.LastIndexByte(all, ','); i >= 0 {

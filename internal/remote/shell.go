@@ -3,6 +3,7 @@ package remote
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -43,7 +44,9 @@ type shell struct {
 }
 
 // openShell starts the root shell on client. All that it needs is sent at once, and the first requests with it, if there are any: they are
-// answered if this succeeds, and may have been carried out if it does not. Every error is a *DialError; the caller closes client.
+// answered if this succeeds, and may have been carried out if it does not. Only where there is a password for sudo, it waits first to be
+// asked for it, which is one round trip more: what answers may be no shell, and say again what it got. Every error is a *DialError; the
+// caller closes client.
 func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword string, requests func() []byte) (*shell, error) {
 	failed := func(stage Stage, err error) (*shell, error) {
 		return nil, r.failure(r.last(), stage, withCause(ctx, err))
@@ -71,63 +74,72 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 		return failed(StageShell, err)
 	}
 
-	var hello bytes.Buffer
-	password := "no"
+	mark := "mark=" + s.mark + "\n"
+	greet, serve := encode(mark+"password=no\n"+greetScript), encode(mark+serveScript)
+	waiting := StageShell // where it is when nothing comes any more
 	if sudoPassword != "" {
-		password = "yes"
+		_, unsent := io.WriteString(s.stdin, encode(mark+"password=yes\n"+greetScript))
+		wanted, err := s.await(ctx, "password")
+		if err = cmp.Or(err, unsent); err != nil {
+			return failed(stageOf(err), err)
+		}
+		greet = ""
+		if wanted == "yes" {
+			// sudo asks three times. The empty lines answer the second and third time, so that a wrong password ends there and the next
+			// line is never taken for one.
+			greet, waiting = sudoPassword+"\n\n\n", StageSudo
+		}
 	}
-	hello.WriteString(encode("password=" + password + "\n" + greetScript))
-	if sudoPassword != "" {
-		// sudo asks three times. The empty lines answer the second and third time, so that a wrong password ends
-		// there and the next line is never taken for one; a shell that is root already skips them.
-		hello.WriteString(sudoPassword + "\n\n\n")
-	}
-	hello.WriteString(encode("mark=" + s.mark + "\n" + serveScript))
-	hello.Write(requests())
-	_, unsent := s.stdin.Write(hello.Bytes())
+	_, unsent := io.WriteString(s.stdin, greet+serve+string(requests()))
 	// Why it was not taken is what the other side said before it ended.
-	if _, err := s.awaitReady(ctx, failed); err != nil {
-		return nil, err
+	ready, err := s.await(ctx, "ready")
+	if err = cmp.Or(err, unsent); errors.Is(err, net.ErrClosed) {
+		return failed(waiting, err)
+	} else if err != nil {
+		return failed(stageOf(err), err)
 	}
-	if unsent != nil {
-		return failed(StageShell, unsent)
+	said := strings.SplitN(ready, " ", 3) // uname, the version of macOS, the path
+	if said[0] != "Darwin" {
+		return failed(StageShell, fmt.Errorf("this is not a Mac: uname says %q", said[0]))
 	}
+	s.path = said[len(said)-1]
 	return s, nil
 }
 
-// awaitReady reads up to the header line that serve.sh prints first.
-func (s *shell) awaitReady(ctx context.Context, failed func(Stage, error) (*shell, error)) (*shell, error) {
+// stageOf is where a shell ended that said this: at sudo, if that is who speaks.
+func stageOf(said error) Stage {
+	if strings.Contains(said.Error(), "sudo") || strings.Contains(said.Error(), "Sorry") {
+		return StageSudo
+	}
+	return StageShell
+}
+
+// await reads up to the header line with this key, and returns the rest of it. The error of a shell that ends before is what it said.
+func (s *shell) await(ctx context.Context, key string) (string, error) {
 	var noise bytes.Buffer
 	for {
 		line, err := s.stdout.ReadString('\n')
-		if ready, ok := strings.CutPrefix(line, s.mark+" ready "); ok {
-			said := strings.SplitN(strings.TrimSpace(ready), " ", 3) // uname, the version of macOS, the path
-			if said[0] != "Darwin" {
-				return failed(StageShell, fmt.Errorf("this is not a Mac: uname says %q", said[0]))
-			}
-			s.path = said[len(said)-1]
-			return s, nil
+		if rest, ok := strings.CutPrefix(line, s.mark+" "+key+" "); ok {
+			return strings.TrimSpace(rest), nil
 		}
 		if noise.Len() < 4096 {
 			noise.WriteString(line)
 		}
 		if err != nil {
 			said, _ := io.ReadAll(io.LimitReader(s.stderr, 4096))
-			if msg := strings.TrimSpace(string(said)); strings.Contains(msg, "sudo") || strings.Contains(msg, "Sorry") {
-				return failed(StageSudo, errors.New(msg))
-			} else if msg != "" {
-				return failed(StageShell, errors.New(msg))
+			if words := strings.TrimSpace(printable(string(said))); words != "" {
+				return "", errors.New(words)
 			}
 			words := strings.TrimSpace(printable(noise.String()))
 			switch {
 			case ctx.Err() != nil && words == "":
-				return failed(StageShell, net.ErrClosed) // by us, when the time was over
+				return "", net.ErrClosed // by us, when the time was over
 			case ctx.Err() != nil:
-				return failed(StageShell, fmt.Errorf("the login shell only said: %.200s", words))
+				return "", fmt.Errorf("the login shell only said: %.200s", words)
 			case words == "":
-				return failed(StageShell, errors.New("the login shell ended, and said nothing"))
+				return "", errors.New("the login shell ended, and said nothing")
 			}
-			return failed(StageShell, fmt.Errorf("the login shell ended, and said: %.200s", words))
+			return "", fmt.Errorf("the login shell ended, and said: %.200s", words)
 		}
 	}
 }

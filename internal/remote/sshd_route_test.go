@@ -185,7 +185,7 @@ func TestSSHD_proxyCommand(t *testing.T) {
 		"says-nothing":    {options: []string{"ProxyCommand false"}, says: "the ProxyCommand ended: exit status 1"},
 		"ends-well":       {options: []string{"ProxyCommand true"}, says: "the ProxyCommand ended: without a word"},
 		"not-found":       {command: "no-such-command %h", says: "no-such-command"},
-		"unknown-token":   {command: "nc %x", says: "%x is not supported"},
+		"unknown-token":   {command: "nc --password secret %x", says: "the ProxyCommand: %x is not supported"},
 		"stays-silent":    {options: []string{"ConnectTimeout 1", "ProxyCommand sleep 10"}, says: "no answer within the connect timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestSSHD_proxyCommand(t *testing.T) {
 				return
 			}
 			var dial *remote.DialError
-			if !errors.As(err, &dial) || !strings.Contains(err.Error(), test.says) {
+			if !errors.As(err, &dial) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("got %v", err)
 			} else if dial.Stage != remote.StageProxy && name != "unknown-token" && name != "stays-silent" {
 				t.Errorf("stage %q", dial.Stage)
@@ -293,7 +293,9 @@ func TestSSHD_socks(t *testing.T) {
 		"none":            {config: s.config(t, "mini"), proxy: "none", all: "socks5://127.0.0.1:1"},
 		"cannot-reach":    {config: s.config(t, "mini", "HostName maxi.tail.invalid"), proxy: "socks5://" + server, asked: 1, says: "proxy: "},
 		"away":            {config: away, proxy: "socks5://user:secret@127.0.0.1:1", says: "proxy: through socks5://user:xxxxx@127.0.0.1:1"},
-		"nonsense":        {config: away, proxy: "http://127.0.0.1:1", says: "is not the URL of a SOCKS server"},
+		"of-another-kind": {config: away, proxy: "http://user:secret@127.0.0.1:1", says: `the proxy is no SOCKS server: its URL begins with "http://"`},
+		"without-a-kind":  {config: away, proxy: "user:secret@127.0.0.1:1", says: "the proxy is no URL of a SOCKS server"},
+		"nonsense":        {config: away, proxy: "socks5://user:secret%zz@127.0.0.1:1", says: "the proxy is no URL of a SOCKS server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("ALL_PROXY", test.all)
@@ -301,7 +303,8 @@ func TestSSHD_socks(t *testing.T) {
 			before := asked.Load()
 			to := configured(t, test.config)
 			to.Proxy = test.proxy
-			if err := hello(t, to); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			err := hello(t, to)
+			if (err == nil) != (test.says == "") || err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret")) {
 				t.Errorf("got %v", err)
 			}
 			if n := asked.Load() - before; n != test.asked {
