@@ -77,11 +77,17 @@ func (c *cli) write(name, text string) {
 // run runs a command, which must work, and returns what it printed.
 func (c *cli) run(args ...string) string {
 	c.t.Helper()
-	cmd := exec.CommandContext(c.t.Context(), c.path, args...)
-	cmd.Dir, cmd.Env = c.dir, c.env
-	out, err := cmd.CombinedOutput()
+	out, err := c.try(args...)
 	if err != nil {
 		c.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return out
+}
+
+// try runs a command, and returns what it printed.
+func (c *cli) try(args ...string) (string, error) {
+	cmd := exec.CommandContext(c.t.Context(), c.path, args...)
+	cmd.Dir, cmd.Env = c.dir, c.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

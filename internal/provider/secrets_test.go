@@ -128,6 +128,54 @@ func TestSecrets(t *testing.T) {
 			said["the arguments on a Mac"] += strings.Join(call.Argv, " ") + "\n"
 		}
 	}
+	silent(t, said, secrets)
+}
+
+// Nor is it where something fails, which is told in many words, and where it comes from the environment.
+func TestSecrets_failing(t *testing.T) {
+	t.Parallel()
+	const secret = "hush-S3cret-5"
+	key, private := encryptedKey(t, "hush Passphrase 6")
+	byPassword := macsim.Start(t, macsim.Mac{Password: "right", Sudo: macsim.SudoPassword})
+	byKey := macsim.Start(t, macsim.Mac{AuthorizedKeys: []ssh.PublicKey{key}})
+	for name, test := range map[string]struct {
+		mac  *macsim.Mac
+		env  []string
+		says string
+	}{
+		"password":      {byPassword, []string{"MACOS_PASSWORD=" + secret}, "at: authentication"},
+		"sudo password": {byPassword, []string{"MACOS_PASSWORD=right", "MACOS_SUDO_PASSWORD=" + secret}, "does not accept the provider's sudo_password"},
+		"passphrase":    {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=" + secret}, "at: private key"},
+		"private key":   {byKey, []string{"MACOS_PRIVATE_KEY=" + secret}, "at: private key"},
+		"certificate":   {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=hush Passphrase 6", "MACOS_CERTIFICATE=" + secret}, ""},
+		"proxy":         {byKey, []string{"MACOS_PROXY=http://user:" + secret + "@127.0.0.1:1"}, "is no SOCKS server"},
+		"proxy away":    {byKey, []string{"MACOS_PROXY=socks5://user:" + secret + "@127.0.0.1:1"}, "at: proxy"},
+		"proxy command": {byKey, []string{"MACOS_PROXY_COMMAND=nc --password " + secret + " %x"}, "%x is not supported"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := netip.MustParseAddrPort(test.mac.Addr())
+			log := filepath.Join(t.TempDir(), "log")
+			tf := newCLI(t, append(test.env, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "MACOS_SSH_CONFIG_FILE=none", "MACOS_USER=admin", "MACOS_HOST=127.0.0.1",
+				fmt.Sprintf("MACOS_PORT=%d", at.Port()), "MACOS_HOST_KEY="+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(test.mac.HostKey()))),
+				"SSH_AUTH_SOCK=")...)
+			tf.configure("provider \"macos\" {}\n\ndata \"macos_pf_status\" \"this\" {}\n")
+			out, err := tf.try("plan")
+			if err == nil || !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(out, "│", " ")), " "), test.says) {
+				t.Errorf("%v, and it does not say %q:\n%s", err, test.says, out)
+			}
+			text, err := os.ReadFile(log)
+			if err != nil || !strings.Contains(string(text), "Called provider defined DataSource") && !strings.Contains(string(text), "provider defined Provider Configure") {
+				t.Errorf("%v: the log has no trace of the provider's", err)
+			}
+			silent(t, map[string]string{"the output": out, "the log": string(text)}, map[string]string{name: secret})
+		})
+	}
+}
+
+// silent fails the test where one of what was said has one of the secrets.
+func silent(t *testing.T, said, secrets map[string]string) {
+	t.Helper()
 	for where, text := range said {
 		for name, secret := range secrets {
 			for _, form := range forms(secret) {
