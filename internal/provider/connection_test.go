@@ -254,10 +254,11 @@ func TestConnection_knownHosts(t *testing.T) {
 	}})
 }
 
+// Passwords come from files, which end with a newline.
 func TestConnection_sudoPassword(t *testing.T) {
 	sim := macsim.Start(t, macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret", Second: 20 * time.Millisecond})
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
-		{Config: connection(sim, map[string]string{"password": "secret", "sudo_password": "secret"}) + anyAnchor},
+		{Config: connection(sim, map[string]string{"password": "secret\n", "sudo_password": "secret\r\n"}) + anyAnchor},
 	}})
 	for _, c := range sim.Calls() {
 		if strings.Contains(strings.Join(c.Argv, " "), "secret") {
@@ -295,6 +296,8 @@ func TestConnection_whichMac(t *testing.T) {
 		"ambiguous": {two + anyAnchor, `(?s)Missing Name of a Mac.*mini, other`},
 		"none":      {"provider \"macos\" {}\n" + anyAnchor, `names no Mac`},
 		"bad-name":  {"provider \"macos\" {\n  hosts = { \"a/b\" = {} }\n}\n" + anyAnchor, `Invalid Name of a Mac`},
+		"two-lines": {connection(sim, map[string]string{"sudo_password": "secret\nmore\n"}) + anyAnchor, `Invalid Password`},
+		"bad-host":  {"provider \"macos\" {\n  host = \"ssh://root@mini\"\n}\n" + anyAnchor, `Invalid Name of a Mac`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{

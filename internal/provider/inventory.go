@@ -193,8 +193,7 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 		if object, ok := value.(types.Object); ok {
 			diags.Append(object.As(ctx, &host, basetypes.ObjectAsOptions{})...)
 		}
-		if name == "" || strings.ContainsAny(name, "/ \t\n") {
-			diags.AddAttributeError(at, "Invalid Name of a Mac", "A name is not empty and has no slash or blank, for it is part of import IDs.")
+		if !isName(name, at, diags) {
 			continue
 		}
 		if host.Address.IsNull() {
@@ -212,7 +211,7 @@ func newInventory(ctx context.Context, config providerModel, diags *diag.Diagnos
 			inv.fallback = types.StringValue(inv.names()[0])
 		}
 	}
-	if name := inv.fallback.ValueString(); name != "" && !slices.Contains(inv.names(), name) {
+	if name := inv.fallback.ValueString(); name != "" && !slices.Contains(inv.names(), name) && isName(name, path.Root("host"), diags) {
 		inv.macs[name], inv.keeps[name] = nil, defaults.keeps()
 		if !config.Hosts.IsUnknown() { // otherwise it may say how to reach this Mac
 			inv.macs[name] = newHost(name, inv.fallback, defaults, inv.fleet, path.Root("host"), diags)
@@ -243,6 +242,25 @@ func (inv *inventory) list() string {
 	return "It has: " + strings.Join(inv.names(), ", ") + "."
 }
 
+// isName says whether a Mac can have this name.
+func isName(name string, at path.Path, diags *diag.Diagnostics) bool {
+	if name != "" && !strings.ContainsAny(name, "/ \t\r\n") {
+		return true
+	}
+	diags.AddAttributeError(at, "Invalid Name of a Mac", "A name is not empty and has no slash or blank, for it is part of import IDs. "+
+		"An address that has one can be that of a Mac in hosts.")
+	return false
+}
+
+// password is one without the end of the line that a file has. There is none of several lines: nobody could type it.
+func password(s types.String, at path.Path, diags *diag.Diagnostics) string {
+	line := strings.TrimSuffix(strings.TrimSuffix(s.ValueString(), "\n"), "\r")
+	if strings.ContainsAny(line, "\r\n") {
+		diags.AddAttributeError(at, "Invalid Password", "It has more than one line.")
+	}
+	return line
+}
+
 // newHost returns nil when something about the connection is not known yet.
 func newHost(name string, address types.String, c connectionModel, fleet *remote.Fleet, at path.Path, diags *diag.Diagnostics) *remote.Host {
 	if address.IsUnknown() || c.unknown() {
@@ -251,7 +269,7 @@ func newHost(name string, address types.String, c connectionModel, fleet *remote
 	t := remote.Target{
 		Name: name, Address: address.ValueString(), Port: int(c.Port.ValueInt64()), User: c.User.ValueString(),
 		PrivateKey: c.PrivateKey.ValueString(), Passphrase: c.Passphrase.ValueString(), Agent: c.AgentSocket.ValueString(),
-		Certificate: c.Certificate.ValueString(), Password: c.Password.ValueString(), SudoPassword: c.SudoPassword.ValueString(),
+		Certificate: c.Certificate.ValueString(), Password: password(c.Password, at.AtName("password"), diags), SudoPassword: password(c.SudoPassword, at.AtName("sudo_password"), diags),
 		HostKey: c.HostKey.ValueString(), ConfigFile: home(c.ConfigFile.ValueString()),
 		ProxyJump: c.ProxyJump.ValueString(), ProxyCommand: c.ProxyCommand.ValueString(), Proxy: c.Proxy.ValueString(),
 		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
