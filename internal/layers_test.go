@@ -42,7 +42,7 @@ var layers = []layer{
 	{"internal/probe", "which ports answer: it does not know whose they are", []string{"internal/remote"}},
 	{"internal/watchdog", "the undoing of what cuts a Mac off: it does not know what that is", []string{"internal/remote", "internal/plist"}},
 	{"internal/remote", "the wire: it carries scripts, and does not know what for", []string{
-		"golang.org/x/crypto", "golang.org/x/net", "github.com/kevinburke/ssh_config", "github.com/Microsoft/go-winio",
+		"golang.org/x/crypto", "golang.org/x/net", "github.com/Microsoft/go-winio",
 	}},
 	{"internal/pf", "a language: it knows no hosts", nil},
 	{"internal/plist", "a language: it knows no hosts", nil},

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -62,7 +61,7 @@ func configure(ctx context.Context, file string, d destination) (settings, error
 	if err != nil {
 		return settings{}, err
 	}
-	said, err := files.say(func(keyword, _ string) bool { return slices.Contains(honored, strings.Trim(keyword, `"`)) })
+	said, err := files.say(d.host, func(l line) bool { return slices.Contains(honored, l.keyword) })
 	if err != nil || !said {
 		return d.settings(nil, err)
 	}
@@ -103,8 +102,8 @@ func askSSH(ctx context.Context, ssh, file string, d destination) ([]option, err
 		return nil, fmt.Errorf("ssh -G %s: %w", d.host, err)
 	}
 	var options []option
-	for lines := bufio.NewScanner(bytes.NewReader(answer)); lines.Scan(); {
-		keyword, value, _ := strings.Cut(lines.Text(), " ")
+	for text := range strings.Lines(string(answer)) {
+		keyword, value, _ := strings.Cut(strings.TrimRight(text, "\r\n"), " ")
 		options = append(options, option{keyword, value})
 	}
 	return options, nil
@@ -133,13 +132,13 @@ func (d destination) settings(options []option, err error) (settings, error) {
 		case "user":
 			s.user = o.value
 		case "addressfamily":
-			s.network = map[string]string{"inet": "tcp4", "inet6": "tcp6", "any": "tcp"}[o.value]
+			s.network = map[string]string{"inet": "tcp4", "inet6": "tcp6", "any": "tcp"}[strings.ToLower(o.value)]
 		case "identityfile":
 			s.identities = append(s.identities, o.value)
 		case "certificatefile":
 			s.certificates = append(s.certificates, o.value)
 		case "identitiesonly":
-			s.identitiesOnly = o.value == "yes"
+			s.identitiesOnly = yes(o.value)
 		case "identityagent":
 			s.agent = agentSocket(o.value)
 		case "proxyjump":
@@ -147,7 +146,7 @@ func (d destination) settings(options []option, err error) (settings, error) {
 		case "proxycommand":
 			s.proxyCommand = unlessNone(o.value)
 		case "proxyusefdpass":
-			if o.value == "yes" {
+			if yes(o.value) {
 				return settings{}, errors.New("ProxyUseFdpass is not supported")
 			}
 		case "hostkeyalias":
@@ -198,6 +197,9 @@ func (d destination) settings(options []option, err error) (settings, error) {
 	}
 	return s, e.err
 }
+
+// yes reports whether the value of an option that is a choice of two is the one that has an effect.
+func yes(value string) bool { return strings.EqualFold(value, "yes") || strings.EqualFold(value, "true") }
 
 func unlessNone(value string) string {
 	if strings.EqualFold(value, "none") {

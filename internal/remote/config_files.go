@@ -1,16 +1,14 @@
 package remote
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
-
-	"github.com/kevinburke/ssh_config"
 )
 
 // configFile is a file of ssh's configuration.
@@ -21,6 +19,12 @@ type configFile struct {
 }
 
 type configFiles []configFile
+
+// line is a line of configuration that says something. Its keyword is in lower case.
+type line struct {
+	keyword, value string
+	meant          bool // for the host in question: it does not stand under a Host that is for others
+}
 
 // findConfig returns the files that ssh would read, in that order; one that does not exist says nothing. A client that keeps its
 // system-wide file elsewhere (Homebrew's) is asked about that file only if the user's says something, too.
@@ -47,129 +51,177 @@ func findConfig(file string) (configFiles, error) {
 }
 
 // say reports whether any line is what is looked for, in these files or those that they include.
-func (files configFiles) say(what func(keyword, value string) bool) (bool, error) {
+func (files configFiles) say(host string, what func(line) bool) (bool, error) {
 	for _, f := range files {
-		if said, err := f.says(what, 0); said || err != nil {
+		if said, err := f.says(host, true, what, 0); said || err != nil {
 			return said, err
 		}
 	}
 	return false, nil
 }
 
-func (f configFile) says(what func(keyword, value string) bool, depth int) (bool, error) {
+// says is say for one file. What a file says that is included under a Host is not meant where that Host is not. A folder says nothing, as
+// with ssh.
+func (f configFile) says(host string, meant bool, what func(line) bool, depth int) (bool, error) {
 	const deepest = 16 // as in ssh
 	if depth > deepest {
 		return false, fmt.Errorf("%s: too many files include each other", f.path)
 	}
-	file, err := os.Open(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
 		return false, nil
-	} else if err != nil {
+	}
+	text, err := os.ReadFile(f.path)
+	if err != nil {
 		return false, err
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		keyword, value := splitLine(lines.Text())
-		if what(keyword, value) {
+	here := meant
+	for text := range strings.Lines(string(text)) {
+		keyword, value := splitLine(text)
+		if keyword == "" {
+			continue
+		}
+		switch keyword {
+		case "host":
+			here = meant && matchHosts(words(value), host)
+		case "match":
+			here = meant
+		}
+		if what(line{keyword, value, here}) {
 			return true, nil
 		}
-		if strings.Trim(keyword, `"`) != "include" {
+		if keyword != "include" {
 			continue
 		}
 		for _, name := range words(value) {
 			if name = inHome(name, f.home); !filepath.IsAbs(name) {
 				name = filepath.Join(f.folder, name)
 			}
-			included, err := filepath.Glob(name)
+			included, err := glob(name)
 			if err != nil {
 				return false, fmt.Errorf("%s: %q: %w", f.path, name, err)
 			}
 			for _, path := range included {
-				if said, err := (configFile{path, f.folder, f.home}).says(what, depth+1); said || err != nil {
+				if said, err := (configFile{path, f.folder, f.home}).says(host, here, what, depth+1); said || err != nil {
 					return said, err
 				}
 			}
 		}
 	}
-	return false, lines.Err()
+	return false, nil
 }
 
-// splitLine splits a line at the first blank or equals sign. Comments and empty lines have no keyword. One in quotes keeps them.
-func splitLine(line string) (keyword, value string) {
-	line = strings.TrimSpace(line)
-	if strings.HasPrefix(line, "#") {
+// glob finds the files of a pattern as glob(3) does: what may be anything at the beginning of a name is no dot.
+func glob(pattern string) ([]string, error) {
+	pattern = filepath.Clean(pattern)
+	found, err := filepath.Glob(pattern)
+	patterns := strings.Split(pattern, string(os.PathSeparator))
+	return slices.DeleteFunc(found, func(path string) bool {
+		for i, name := range strings.Split(path, string(os.PathSeparator)) {
+			if strings.HasPrefix(name, ".") && !strings.HasPrefix(patterns[i], ".") {
+				return true
+			}
+		}
+		return false
+	}), err
+}
+
+// matchHosts reports whether a Host line with these patterns is for the host: one with an exclamation mark excludes.
+func matchHosts(patterns []string, host string) bool {
+	matched := false
+	for _, pattern := range patterns {
+		pattern, excludes := strings.CutPrefix(pattern, "!")
+		if matchPattern(pattern, host) {
+			if excludes {
+				return false
+			}
+			matched = true
+		}
+	}
+	return matched
+}
+
+// splitLine splits a line after its keyword, which may stand in quotes, at blanks and an equals sign. Comments and empty lines have no
+// keyword.
+func splitLine(text string) (keyword, value string) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "#") {
 		return "", ""
 	}
-	keyword = line
-	if end := strings.IndexAny(line, " \t="); end >= 0 {
-		keyword, value = line[:end], strings.TrimLeft(line[end:], " \t=")
+	if quoted, ok := strings.CutPrefix(text, `"`); ok {
+		keyword, value, _ = strings.Cut(quoted, `"`)
+	} else {
+		end := strings.IndexAny(text+" ", " \t=")
+		keyword, value = text[:end], text[end:]
 	}
-	return strings.ToLower(keyword), value
+	return strings.ToLower(keyword), strings.TrimLeft(value, " \t=")
 }
 
-// words splits a value at blanks that do not stand in quotes.
+// words splits a value at blanks that do not stand in quotes, up to a comment. A backslash takes from a quote, a blank or another
+// backslash what they mean.
 func words(value string) []string {
-	quoted := false
-	all := strings.FieldsFunc(value, func(r rune) bool {
-		if r == '"' {
-			quoted = !quoted
+	var all []string
+	var word []byte // nil between words
+	quote := byte(0)
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		switch {
+		case c == '\\' && i+1 < len(value) && (strings.IndexByte(`"'\`, value[i+1]) >= 0 || quote == 0 && value[i+1] == ' '):
+			i++
+			word = append(word, value[i])
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+			word = append([]byte{}, word...)
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == ' ' || c == '\t'):
+			if word != nil {
+				all = append(all, string(word))
+			}
+			word = nil
+		case c == '#' && word == nil:
+			return all
+		default:
+			word = append(word, c)
 		}
-		return !quoted && (r == ' ' || r == '\t')
-	})
-	for i := range all {
-		all[i] = strings.ReplaceAll(all[i], `"`, "")
+	}
+	if word != nil {
+		all = append(all, string(word))
 	}
 	return all
 }
 
-// options are what the files say about a host, as far as that can be told without an ssh program. The system-wide file comes with such
-// a program, and is left aside. The library takes some Match lines for others, and does not know quotes around a keyword or the name of a
-// file to include, so all of these are refused.
+// options are what the files say about a host, as far as that can be told without an ssh program, and as ssh -G would print it. The
+// system-wide file comes with such a program, and is left aside. Match lines may ask for what only ssh knows, and are refused.
 func (files configFiles) options(host string) ([]option, error) {
 	files = files[:1]
-	var line string
-	refused, err := files.say(func(keyword, value string) bool {
-		line = keyword + " " + value
-		switch keyword {
-		case "match":
-			return !strings.EqualFold(value, "all")
-		case "include":
-			return strings.Contains(value, `"`)
+	var options []option
+	var refused line
+	stopped, err := files.say(host, func(l line) bool {
+		value := strings.Join(words(l.value), " ")
+		switch {
+		case l.keyword == "match" && !strings.EqualFold(value, "all"):
+			refused = l
+			return true
+		case l.keyword == "proxycommand" || l.keyword == "proxyjump":
+			value = l.value
 		}
-		return strings.HasPrefix(keyword, `"`)
+		if l.meant && slices.Contains(honored, l.keyword) {
+			options = append(options, option{l.keyword, value})
+		}
+		return false
 	})
 	if err != nil {
 		return nil, err
 	}
-	if refused {
-		return nil, fmt.Errorf("%s says %q, which only an ssh program understands, and none is installed here", files[0].path, line)
+	if stopped {
+		return nil, fmt.Errorf("%s says \"%s %s\", which only an ssh program understands, and none is installed here", files[0].path, refused.keyword, refused.value)
 	}
-	text, err := os.ReadFile(files[0].path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	config, err := ssh_config.DecodeBytes(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s, which no ssh program is installed here to read: %w", files[0].path, err)
-	}
-	var options []option
-	for _, keyword := range honored {
-		values, err := config.GetAll(host, keyword)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", files[0].path, err)
-		}
-		for _, value := range values {
-			value = strings.Trim(value, `"`)
-			if keyword == "hostname" {
-				given := value
-				if value, err = expandTokens(given, map[byte]string{'%': "%", 'h': host}); err != nil {
-					return nil, fmt.Errorf("HostName %q: %w", given, err)
-				}
+	for i, o := range options {
+		if o.keyword == "hostname" {
+			if options[i].value, err = expandTokens(o.value, map[byte]string{'%': "%", 'h': host}); err != nil {
+				return nil, fmt.Errorf("HostName %q: %w", o.value, err)
 			}
-			options = append(options, option{keyword, value})
 		}
 	}
 	return options, nil
