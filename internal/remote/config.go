@@ -112,12 +112,12 @@ func askSSH(ctx context.Context, ssh, file string, d destination) ([]option, err
 // settings are what options make of d; an err is passed on. Of an option that is given several times the first counts, except for
 // files of keys and certificates, which add up.
 func (d destination) settings(options []option, err error) (settings, error) {
-	me, accountErr := account()
-	if err = errors.Join(err, accountErr); err != nil {
+	if err != nil {
 		return settings{}, err
 	}
+	me := account()
 	s := settings{host: d.host, port: "22", user: me.Username, network: "tcp", agent: agentSocket("SSH_AUTH_SOCK")}
-	user, system := usualKnownHosts, usualGlobalKnownHosts
+	user, system := usual(usualKnownHosts, me.HomeDir), usualGlobalKnownHosts
 	seen := map[string]bool{}
 	for _, o := range options {
 		if seen[o.keyword] && o.keyword != "identityfile" && o.keyword != "certificatefile" {
@@ -156,9 +156,9 @@ func (d destination) settings(options []option, err error) (settings, error) {
 				s.lenient = strings.Replace(o.value, "false", "no", 1)
 			}
 		case "userknownhostsfile":
-			user = paths(o.value)
+			user = paths(o.value, me.HomeDir)
 		case "globalknownhostsfile":
-			system = paths(o.value)
+			system = paths(o.value, me.HomeDir)
 		case "connecttimeout":
 			s.connectTimeout = seconds(o.value)
 		case "serveraliveinterval":
@@ -169,6 +169,10 @@ func (d destination) settings(options []option, err error) (settings, error) {
 	if d.user != "" {
 		s.user = d.user
 	}
+	if s.user == "" {
+		return settings{}, errors.New("it is not said as which user to log in, and whoever runs this process has no name: the user database does not know " +
+			"the user, and USER is not set")
+	}
 	if d.port != "" {
 		s.port = d.port
 	}
@@ -178,7 +182,7 @@ func (d destination) settings(options []option, err error) (settings, error) {
 	}
 	s.named = len(s.identities) > 0 && (len(s.identities) < 3 || slices.ContainsFunc(s.identities, other))
 	if !s.named {
-		s.identities = usualIdentities
+		s.identities = usual(usualIdentities, me.HomeDir)
 	}
 
 	known := d.host
@@ -196,6 +200,14 @@ func (d destination) settings(options []option, err error) (settings, error) {
 		s.agent = e.file(s.agent)
 	}
 	return s, e.err
+}
+
+// usual are files that are looked for in a home folder, none without one.
+func usual(files []string, home string) []string {
+	if home == "" {
+		return nil
+	}
+	return files
 }
 
 // yes reports whether the value of an option that is a choice of two is the one that has an effect.

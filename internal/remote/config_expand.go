@@ -12,18 +12,20 @@ import (
 	"sync"
 )
 
-// account is the user that runs this process, as ssh knows it: by the user database, whatever USER and HOME say.
-var account = sync.OnceValues(func() (*user.User, error) {
-	me, err := user.LookupId(strconv.Itoa(os.Getuid()))
+// account is the user that runs this process, as ssh knows it: by the user database, whatever USER and HOME say. Of one that is not in it
+// (as in a container that runs with another uid) these two are all that is known, and what they do not say is empty.
+var account = sync.OnceValue(func() *user.User {
+	uid := strconv.Itoa(os.Getuid())
+	me, err := user.LookupId(uid)
 	if err != nil || runtime.GOOS == "windows" {
 		me, err = user.Current()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("who runs this process: %w", err)
+		me = &user.User{Uid: uid, Username: os.Getenv("USER"), HomeDir: os.Getenv("HOME")}
 	}
 	// Windows answers DOMAIN\user.
 	me.Username = me.Username[strings.LastIndexByte(me.Username, '\\')+1:]
-	return me, nil
+	return me
 })
 
 // expander replaces what stands for something else in the names of files, and keeps the first error.
@@ -49,10 +51,13 @@ func (e *expander) file(text string) string {
 	if err == nil {
 		name, err = expandVariables(name)
 	}
+	if err == nil {
+		name, err = inHome(name, e.home)
+	}
 	if err != nil && e.err == nil {
 		e.err = fmt.Errorf("%q: %w", text, err)
 	}
-	return inHome(name, e.home)
+	return name
 }
 
 // expandTokens replaces %h and the like. An error does not tell the text, which may be a command with secrets.
@@ -91,22 +96,39 @@ func expandVariables(text string) (string, error) {
 	return before + value + after, err
 }
 
-func inHome(file, home string) string {
-	if rest, ok := strings.CutPrefix(file, "~/"); ok {
-		return filepath.Join(home, rest)
+// inHome replaces a leading ~ by the home folder, which must be known then, and ~NAME by that of a user.
+func inHome(file, home string) (string, error) {
+	first, rest, _ := strings.Cut(file, "/")
+	name, ok := strings.CutPrefix(first, "~")
+	switch {
+	case !ok:
+		return file, nil
+	case name != "":
+		other, err := user.Lookup(name)
+		if err != nil {
+			return "", err
+		}
+		home = other.HomeDir
+	case home == "":
+		return "", errors.New("whoever runs this process has no home folder: the user database does not know the user, and HOME is not set")
 	}
-	return file
+	return filepath.Join(home, rest), nil
 }
 
 // paths splits a value that holds several. ssh -G prints them without quotes, so a word that cannot begin a path belongs to the one
-// before it.
-func paths(value string) []string {
+// before it, unless that is a file already.
+func paths(value, home string) []string {
 	var all []string
 	for word := range strings.SplitSeq(value, " ") {
 		word = strings.Replace(word, "__PROGRAMDATA__", os.Getenv("ProgramData"), 1) // in Windows' defaults
-		begins := filepath.IsAbs(word) || strings.HasPrefix(word, "/") || strings.HasPrefix(word, "~/") || strings.HasPrefix(word, "%") ||
-			strings.HasPrefix(word, "${") || word == "none"
-		if begins || len(all) == 0 {
+		begins := len(all) == 0 || filepath.IsAbs(word) || strings.HasPrefix(word, "/") || strings.HasPrefix(word, "~") || strings.HasPrefix(word, "%") ||
+			strings.HasPrefix(word, "${") || strings.HasPrefix(word, ".") || word == "none"
+		if !begins {
+			before, _ := inHome(all[len(all)-1], home)
+			info, err := os.Stat(before)
+			begins = err == nil && info.Mode().IsRegular()
+		}
+		if begins {
 			all = append(all, word)
 		} else {
 			all[len(all)-1] += " " + word

@@ -15,7 +15,8 @@ import (
 type configFile struct {
 	path   string
 	folder string // of the files that it includes, unless they are given by their whole path
-	home   string // what ~ stands for
+	home   string // what ~ stands for; empty: it is not known
+	system bool   // it is the system's, not the user's
 }
 
 type configFiles []configFile
@@ -23,6 +24,7 @@ type configFiles []configFile
 // line is a line of configuration that says something. Its keyword is in lower case.
 type line struct {
 	keyword, value string
+	file           string
 	meant          bool // for the host in question: it does not stand under a Host that is for others
 }
 
@@ -32,22 +34,22 @@ func findConfig(file string) (configFiles, error) {
 	if file == "none" {
 		return nil, nil
 	}
-	me, err := account()
-	if err != nil {
-		return nil, err
-	}
-	users := filepath.Join(me.HomeDir, ".ssh")
+	home, users := account().HomeDir, "~/.ssh"
 	if file != "" {
 		if _, err := os.Stat(file); err != nil {
 			return nil, err
 		}
-		return configFiles{{file, users, me.HomeDir}}, nil
+		return configFiles{{path: file, folder: users, home: home}}, nil
 	}
 	system := "/etc/ssh"
 	if runtime.GOOS == "windows" {
 		system = filepath.Join(os.Getenv("ProgramData"), "ssh")
 	}
-	return configFiles{{filepath.Join(users, "config"), users, me.HomeDir}, {filepath.Join(system, "ssh_config"), system, me.HomeDir}}, nil
+	files := configFiles{{path: filepath.Join(system, "ssh_config"), folder: system, home: home, system: true}}
+	if home != "" {
+		files = append(configFiles{{path: filepath.Join(home, ".ssh", "config"), folder: users, home: home}}, files...)
+	}
+	return files, nil
 }
 
 // say reports whether any line is what is looked for, in these files or those that they include.
@@ -87,22 +89,26 @@ func (f configFile) says(host string, meant bool, what func(line) bool, depth in
 		case "match":
 			here = meant
 		}
-		if what(line{keyword, value, here}) {
+		if what(line{keyword, value, f.path, here}) {
 			return true, nil
 		}
 		if keyword != "include" {
 			continue
 		}
 		for _, name := range words(value) {
-			if name = inHome(name, f.home); !filepath.IsAbs(name) {
-				name = filepath.Join(f.folder, name)
+			if !filepath.IsAbs(name) && !strings.HasPrefix(name, "~") {
+				name = f.folder + "/" + name
 			}
-			included, err := glob(name)
+			pattern, err := inHome(name, f.home)
 			if err != nil {
-				return false, fmt.Errorf("%s: %q: %w", f.path, name, err)
+				return false, fmt.Errorf("%s: Include %q: %w", f.path, name, err)
+			}
+			included, err := glob(pattern)
+			if err != nil {
+				return false, fmt.Errorf("%s: Include %q: %w", f.path, name, err)
 			}
 			for _, path := range included {
-				if said, err := (configFile{path, f.folder, f.home}).says(host, here, what, depth+1); said || err != nil {
+				if said, err := (configFile{path, f.folder, f.home, f.system}).says(host, here, what, depth+1); said || err != nil {
 					return said, err
 				}
 			}
@@ -194,7 +200,7 @@ func words(value string) []string {
 // options are what the files say about a host, as far as that can be told without an ssh program, and as ssh -G would print it. The
 // system-wide file comes with such a program, and is left aside. Match lines may ask for what only ssh knows, and are refused.
 func (files configFiles) options(host string) ([]option, error) {
-	files = files[:1]
+	files = slices.DeleteFunc(files, func(f configFile) bool { return f.system })
 	var options []option
 	var refused line
 	stopped, err := files.say(host, func(l line) bool {
@@ -215,7 +221,7 @@ func (files configFiles) options(host string) ([]option, error) {
 		return nil, err
 	}
 	if stopped {
-		return nil, fmt.Errorf("%s says \"%s %s\", which only an ssh program understands, and none is installed here", files[0].path, refused.keyword, refused.value)
+		return nil, fmt.Errorf("%s says \"%s %s\", which only an ssh program understands, and none is installed here", refused.file, refused.keyword, refused.value)
 	}
 	for i, o := range options {
 		if o.keyword == "hostname" {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +30,7 @@ func settle(t *testing.T, text string, ssh bool) (settings, error) {
 
 // What is read here and what ssh answers are the same, where both can tell.
 func TestConfigure(t *testing.T) {
-	user, err := account()
-	if err != nil {
-		t.Fatal(err)
-	}
+	user := account()
 	me, home := user.Username, user.HomeDir
 	t.Setenv("SSH_AUTH_SOCK", "/run/agent")
 	t.Setenv("REMOTE_TEST", "/data")
@@ -96,8 +94,21 @@ func TestConfigure(t *testing.T) {
 				s.identities, s.named = []string{home + "/.ssh/id_mini", home + "/.ssh/id_work", home + "/.ssh/id_home"}, true
 			},
 		},
-		"no-keys":        {"IdentityFile none\n", func(s *settings) { s.identities, s.named = []string{}, true }},
-		"known-hosts":    {"UserKnownHostsFile ~/a /b\nGlobalKnownHostsFile none\n", func(s *settings) { s.knownHosts = []string{home + "/a", "/b"} }},
+		"no-keys":     {"IdentityFile none\n", func(s *settings) { s.identities, s.named = []string{}, true }},
+		"known-hosts": {"UserKnownHostsFile ~/a /b\nGlobalKnownHostsFile none\n", func(s *settings) { s.knownHosts = []string{home + "/a", "/b"} }},
+		"known-hosts-beside": {
+			"UserKnownHostsFile " + fleet + "/macs known\nGlobalKnownHostsFile ~/a .known \"/two words\" known\n",
+			func(s *settings) {
+				s.knownHosts = []string{fleet + "/macs", "known", home + "/a", ".known", "/two words known"}
+			},
+		},
+		"files-of-others": {
+			"IdentityFile ~" + me + "/key\nCertificateFile ~" + me + "/cert\nUserKnownHostsFile ~" + me + "/a ~" + me + "/b\n",
+			func(s *settings) {
+				s.identities, s.named, s.certificates = []string{home + "/key"}, true, []string{home + "/cert"}
+				s.knownHosts = append([]string{home + "/a", home + "/b"}, s.knownHosts[2:]...)
+			},
+		},
 		"agent":          {"IdentityAgent \"~/Group Containers/t/agent.sock\"\n", func(s *settings) { s.agent = home + "/Group Containers/t/agent.sock" }},
 		"agent-none":     {"IdentityAgent none\n", func(s *settings) { s.agent = "" }},
 		"agent-usual":    {"IdentityAgent SSH_AUTH_SOCK\n", func(*settings) {}},
@@ -145,7 +156,7 @@ func TestConfigureByDefault(t *testing.T) {
 	mine := account
 	t.Cleanup(func() { account = mine })
 	home := t.TempDir()
-	account = func() (*user.User, error) { return &user.User{Username: "me", HomeDir: home}, nil }
+	account = func() *user.User { return &user.User{Username: "me", HomeDir: home} }
 	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -155,6 +166,53 @@ func TestConfigureByDefault(t *testing.T) {
 	t.Setenv("PATH", "") // ssh asks the user database where the user's files are
 	if s, err := configure(t.Context(), "", destination{host: "mini"}); err != nil || s.addr() != "mini:2200" || s.user != "me" {
 		t.Errorf("got %v, %v", s.addr(), err)
+	}
+}
+
+// Whom the user database does not know, as in a container that runs with another uid, has no name and no home. Only what needs them fails.
+func TestConfigureWithoutAccount(t *testing.T) {
+	mine := account
+	t.Cleanup(func() { account = mine })
+	account = func() *user.User { return &user.User{Uid: "12345"} }
+	t.Setenv("SSH_AUTH_SOCK", "")
+	file := filepath.Join(t.TempDir(), "config")
+	to := destination{user: "admin", host: "mini"}
+	for name, test := range map[string]struct {
+		text string // "": no file is read
+		d    destination
+		says string
+	}{
+		"given":       {"", to, ""},
+		"file":        {"Host mini\n  Port 7\n  IdentityFile /key-%i\n  User x\n", destination{host: "mini"}, ""},
+		"no-user":     {"", destination{host: "mini"}, "not said as which user"},
+		"home":        {"IdentityFile ~/key\n", to, "\"~/key\": whoever runs this process has no home folder"},
+		"known-hosts": {"UserKnownHostsFile ~/known\n", to, "\"~/known\": whoever"},
+		"include":     {"Include fleet\n", to, "Include \"~/.ssh/fleet\": whoever"},
+		"nobody":      {"IdentityFile ~nobody-of-that-name/key\n", to, "\"~nobody-of-that-name/key\": user: unknown user"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PATH", "") // ssh itself does not start for such a user
+			if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			from := file
+			if test.text == "" {
+				from = "none"
+			}
+			s, err := configure(t.Context(), from, test.d)
+			if test.says != "" {
+				if err == nil || !strings.Contains(err.Error(), test.says) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err != nil || !slices.Equal(s.knownHosts, usualGlobalKnownHosts) || s.named != slices.Equal(s.identities, []string{"/key-12345"}) {
+				t.Errorf("got %+v, %v", s, err)
+			}
+		})
+	}
+	if files, err := findConfig(""); err != nil || len(files) != 1 || !files[0].system {
+		t.Errorf("got %v, %v", files, err)
 	}
 }
 
@@ -220,9 +278,10 @@ func TestPaths(t *testing.T) {
 		"/two words/x ~/y":           {"/two words/x", "~/y"},
 		"~/Library/Group Files/x /a": {"~/Library/Group Files/x", "/a"},
 		"relative":                   {"relative"},
+		"/a .relative":               {"/a", ".relative"},
 		"none":                       {"none"},
 	} {
-		if diff := cmp.Diff(want, paths(value)); diff != "" {
+		if diff := cmp.Diff(want, paths(value, "/home/me")); diff != "" {
 			t.Errorf("%q: -want +got:\n%s", value, diff)
 		}
 	}
