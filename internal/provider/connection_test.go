@@ -141,11 +141,27 @@ func TestUnreachable(t *testing.T) {
 	refused := errors.New("refused")
 	for name, test := range map[string]struct {
 		dial remote.DialError
-		want []string
+		want []string // with an exclamation mark before it: what it must not say
 	}{
 		"jump-host-key": {
 			remote.DialError{Jump: "bastion", Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Line: "bastion ssh-ed25519 AAAA", File: "/k"}},
-			[]string{"bastion (the jump host of mini)", "add this line to /k", "bastion ssh-ed25519 AAAA"},
+			[]string{"bastion (the jump host of mini)", "add this line to /k", "bastion ssh-ed25519 AAAA", "!the provider's host_key"},
+		},
+		"host-key": {
+			remote.DialError{Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Line: "mini ssh-ed25519 AAAA"}},
+			[]string{"add this line to a known_hosts file", "or set the provider's host_key.", "!certificate"},
+		},
+		"host-certificate": {
+			remote.DialError{Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", File: "/k", Certificate: errors.New("it has expired")}},
+			[]string{"a certificate of its host key that does not count here (it has expired)", "Have the certificate renewed. Or, if one is the same, add this line to /k"},
+		},
+		"host-key-revoked": {
+			remote.DialError{Stage: remote.StageHostKey, Err: refused},
+			[]string{"RevokedHostKeys", "host_key"},
+		},
+		"jump-host-key-revoked": {
+			remote.DialError{Jump: "bastion", Stage: remote.StageHostKey, Err: refused},
+			[]string{"RevokedHostKeys", "known_hosts_files", "!host_key."},
 		},
 		"lenient": {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Lenient: "accept-new"}},
@@ -172,8 +188,8 @@ func TestUnreachable(t *testing.T) {
 			[]string{"does not let \"me\" connect to it", "Allow it on the jump host bastion"},
 		},
 		"changed-host-key": {
-			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x", Name: "[a]:1", Known: []string{"/k:3"}}},
-			[]string{"HOST KEY OF mini HAS CHANGED", "in /k:3", "ssh-keygen -R '[a]:1'"},
+			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x", Known: []string{"/k:3"}, Forget: []string{"ssh-keygen -R a -f /k"}}},
+			[]string{"HOST KEY OF mini HAS CHANGED", "in /k:3", "\n    ssh-keygen -R a -f /k"},
 		},
 		"changed-pin": {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.ChangedHostKeyError{Fingerprint: "SHA256:x"}},
@@ -213,8 +229,8 @@ func TestUnreachable(t *testing.T) {
 			test.dial.Host, test.dial.Addr, test.dial.User = "mini", "10.0.0.1:22", "admin"
 			got := because(&test.dial)
 			for _, want := range test.want {
-				if !strings.Contains(got, want) {
-					t.Errorf("it does not say %q:\n%s", want, got)
+				if want, not := strings.CutPrefix(want, "!"); strings.Contains(got, want) == not {
+					t.Errorf("it says %q: %v:\n%s", want, !not, got)
 				}
 			}
 		})

@@ -214,29 +214,36 @@ func words(err error) string {
 func unknownHostKey(dial *remote.DialError, e *remote.UnknownHostKeyError) string {
 	file := e.File
 	if file == "" {
-		file = "a known_hosts file"
+		file = "a known_hosts file that is read here, such as one of the provider's known_hosts_files"
 	}
-	lenient := ""
+	shows, cure, or, lenient := "shows a host key that is not known here", "If", "", ""
+	if e.Certificate != nil {
+		shows = fmt.Sprintf("shows a certificate of its host key that does not count here (%v), and the key itself is not known either", e.Certificate)
+		cure = "Have the certificate renewed. Or, if"
+	}
+	if dial.Jump == "" {
+		or = "\n\nor set the provider's host_key."
+	}
 	if e.Lenient != "" {
 		lenient = fmt.Sprintf("\n\nssh's configuration says \"StrictHostKeyChecking %s\", by which ssh itself would go on. That is not followed here: what is "+
 			"sent to a Mac makes somebody root there.", e.Lenient)
 	}
-	return fmt.Sprintf("The SSH server of %s, at %s, shows a host key that is not known here, so it may be another machine than you think. "+
+	return fmt.Sprintf("The SSH server of %s, at %s, %s, so it may be another machine than you think. "+
 		"Nothing was sent to it.\n\n"+
 		"Fingerprint: %s\n\nOn that machine, this prints the fingerprints of its keys:\n\n"+
 		"    for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf \"$key\"; done\n\n"+
-		"If one is the same, add this line to %s:\n\n    %s\n\nor set the provider's host_key.%s", machine(dial), dial.Addr, e.Fingerprint, file, e.Line, lenient)
+		"%s one is the same, add this line to %s:\n\n    %s%s%s", machine(dial), dial.Addr, shows, e.Fingerprint, cure, file, e.Line, or, lenient)
 }
 
 func changedHostKey(dial *remote.DialError, e *remote.ChangedHostKeyError) string {
-	known, replace := "The key that is known stands in the provider's host_key.", ""
+	known, replace := "The key that is known stands in the provider's host_key.", "."
 	if len(e.Known) > 0 {
 		known = "Another key is known for it, in " + strings.Join(e.Known, " and ") + "."
-		replace = fmt.Sprintf(" (in a known_hosts file with `ssh-keygen -R '%s'`)", e.Name)
+		replace = ", which this takes away:\n\n" + indent(strings.Join(e.Forget, "\n"))
 	}
 	return fmt.Sprintf("THE HOST KEY OF %s HAS CHANGED. Either it was erased or replaced, or SOMEBODY IS IN BETWEEN and reads along. "+
 		"Nothing was sent.\n\nThe server at %s shows: %s\n%s\n\n"+
-		"Find out why, on that machine itself, before you replace the old key%s.", machine(dial), dial.Addr, e.Fingerprint, known, replace)
+		"Find out why, on that machine itself, before you replace the old key%s", machine(dial), dial.Addr, e.Fingerprint, known, replace)
 }
 
 // machine is whose server it was.
@@ -317,7 +324,10 @@ func whatToDo(dial *remote.DialError) string {
 	case remote.StageSSH:
 		return "Something takes the connection there, but does not answer as a Mac's SSH server does. Check the address and the port, and that the Mac is not overloaded."
 	case remote.StageHostKey:
-		return "Check the provider's host_key and known_hosts_files."
+		if dial.Jump != "" {
+			return "Which of its keys are accepted, ssh's UserKnownHostsFile, GlobalKnownHostsFile and RevokedHostKeys say, or the provider's known_hosts_files."
+		}
+		return "Which keys are accepted, ssh's UserKnownHostsFile, GlobalKnownHostsFile and RevokedHostKeys say, or the provider's known_hosts_files and host_key."
 	case remote.StageAuth:
 		return fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has.%s", dial.User, attempt)
 	case remote.StageSudo:

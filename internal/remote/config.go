@@ -32,6 +32,9 @@ type settings struct {
 	lenient      string   // StrictHostKeyChecking, if it would have ssh accept a key that is not known; "": it would not
 	knownHosts   []string // the user's files, then the system's
 
+	revokedHostKeys   []string // files
+	knownHostsCommand string   // "": none
+
 	connectTimeout, aliveInterval time.Duration // 0: nothing is said
 }
 
@@ -49,8 +52,8 @@ var (
 // honored are the options of ssh's configuration that have an effect here, directly or on what others mean.
 var honored = []string{
 	"hostname", "user", "port", "addressfamily", "identityfile", "certificatefile", "identitiesonly", "identityagent", "proxyjump",
-	"proxycommand", "proxyusefdpass", "hostkeyalias", "userknownhostsfile", "globalknownhostsfile", "connecttimeout",
-	"serveraliveinterval", "canonicalizehostname",
+	"proxycommand", "proxyusefdpass", "hostkeyalias", "userknownhostsfile", "globalknownhostsfile", "knownhostscommand", "revokedhostkeys",
+	"stricthostkeychecking", "connecttimeout", "serveraliveinterval", "canonicalizehostname",
 }
 
 // configure returns what ssh's configuration says about d; file is as [Target.ConfigFile]. Where an ssh program is installed, it
@@ -151,14 +154,21 @@ func (d destination) settings(options []option, err error) (settings, error) {
 			}
 		case "hostkeyalias":
 			s.hostKeyAlias = unlessNone(o.value)
-		case "stricthostkeychecking": // ssh -G says "false" for "no" and "off".
-			if o.value == "false" || o.value == "accept-new" {
-				s.lenient = strings.Replace(o.value, "false", "no", 1)
+		case "stricthostkeychecking":
+			switch value := strings.ToLower(o.value); value {
+			case "no", "off", "false": // ssh -G says the last for all of them.
+				s.lenient = "no"
+			case "accept-new":
+				s.lenient = value
 			}
 		case "userknownhostsfile":
 			user = paths(o.value, me.HomeDir)
 		case "globalknownhostsfile":
 			system = paths(o.value, me.HomeDir)
+		case "revokedhostkeys":
+			s.revokedHostKeys = paths(o.value, me.HomeDir)
+		case "knownhostscommand":
+			s.knownHostsCommand = unlessNone(o.value)
 		case "connecttimeout":
 			s.connectTimeout = seconds(o.value)
 		case "serveraliveinterval":
@@ -196,6 +206,7 @@ func (d destination) settings(options []option, err error) (settings, error) {
 		'u': me.Username,
 	}}
 	s.identities, s.certificates, s.knownHosts = e.files(s.identities), e.files(s.certificates), e.files(s.knownHosts)
+	s.revokedHostKeys = e.files(s.revokedHostKeys)
 	if s.agent != "" {
 		s.agent = e.file(s.agent)
 	}

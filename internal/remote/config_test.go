@@ -61,7 +61,8 @@ func TestConfigure(t *testing.T) {
 		s := settings{
 			host: "mini", port: "22", user: me, network: "tcp", agent: "/run/agent",
 			identities: []string{home + "/.ssh/id_ed25519", home + "/.ssh/id_ecdsa", home + "/.ssh/id_rsa"}, certificates: []string{},
-			knownHosts: []string{home + "/.ssh/known_hosts", home + "/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
+			knownHosts:      []string{home + "/.ssh/known_hosts", home + "/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
+			revokedHostKeys: []string{},
 		}
 		change(&s)
 		return s
@@ -109,6 +110,12 @@ func TestConfigure(t *testing.T) {
 				s.knownHosts = append([]string{home + "/a", home + "/b"}, s.knownHosts[2:]...)
 			},
 		},
+		"revoked":        {"RevokedHostKeys ~/gone\n", func(s *settings) { s.revokedHostKeys = []string{home + "/gone"} }},
+		"known-by":       {"KnownHostsCommand /bin/x %H\n", func(s *settings) { s.knownHostsCommand = "/bin/x %H" }},
+		"known-by-none":  {"KnownHostsCommand none\n", func(*settings) {}},
+		"lenient":        {"StrictHostKeyChecking off\n", func(s *settings) { s.lenient = "no" }},
+		"lenient-at-new": {"StrictHostKeyChecking accept-new\n", func(s *settings) { s.lenient = "accept-new" }},
+		"strict":         {"StrictHostKeyChecking yes\n", func(*settings) {}},
 		"agent":          {"IdentityAgent \"~/Group Containers/t/agent.sock\"\n", func(s *settings) { s.agent = home + "/Group Containers/t/agent.sock" }},
 		"agent-none":     {"IdentityAgent none\n", func(s *settings) { s.agent = "" }},
 		"agent-usual":    {"IdentityAgent SSH_AUTH_SOCK\n", func(*settings) {}},

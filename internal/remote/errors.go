@@ -54,23 +54,27 @@ func (e *DialError) Unwrap() error { return e.Err }
 // later), and takes the password of a login for unlocking its disk, so none is sent.
 var ErrLocked = errors.New("its disk is locked")
 
-// UnknownHostKeyError is a host key that no known_hosts file knows.
+// UnknownHostKeyError is a host key that no known_hosts file knows, and that no certificate makes known.
 type UnknownHostKeyError struct {
 	Fingerprint string // SHA256:...
 	Line        string // the line for known_hosts that would accept it
 	File        string // the file where the user would add it; empty: there is none
 	Lenient     string // ssh's StrictHostKeyChecking, where that would have ssh accept the key: "no" or "accept-new"; empty: it would not
+	Certificate error  // why the certificate that the server shows does not count; nil: it shows none
 }
 
 func (e *UnknownHostKeyError) Error() string {
+	if e.Certificate != nil {
+		return fmt.Sprintf("the host key is unknown: %s, and its certificate does not count: %v", e.Fingerprint, e.Certificate)
+	}
 	return "the host key is unknown: " + e.Fingerprint
 }
 
 // ChangedHostKeyError is a host key other than the one that is known: a reinstalled Mac, or somebody in between.
 type ChangedHostKeyError struct {
 	Fingerprint string   // of the key that the server showed
-	Name        string   // what known_hosts files call the host
 	Known       []string // where other keys are recorded, as file:line; empty: HostKey was set
+	Forget      []string // the commands that take those away
 }
 
 func (e *ChangedHostKeyError) Error() string {

@@ -2,8 +2,10 @@ package remote
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,10 +13,17 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// checkHostKey fills in cfg's host key callback and algorithms for h. No key is ever accepted that is not known already.
+// checkHostKey fills in cfg's host key callback and algorithms for h. No key is ever accepted that is not known already, or is revoked.
 func (h *hop) checkHostKey(cfg *ssh.ClientConfig) error {
+	revoked, err := readRevoked(h.revokedHostKeys)
+	if err != nil {
+		return fmt.Errorf("reading ssh's RevokedHostKeys: %w", err)
+	}
 	if h.hostKey != "" {
-		return pinHostKey(h.hostKey, cfg)
+		return pinHostKey(h.hostKey, revoked, cfg)
+	}
+	if h.knownHostsCommand != "" {
+		return errors.New("KnownHostsCommand of ssh's configuration is not supported, and it decides which keys are known and revoked")
 	}
 	name := h.hostKeyAlias
 	if name == "" {
@@ -24,66 +33,88 @@ func (h *hop) checkHostKey(cfg *ssh.ClientConfig) error {
 	if err != nil {
 		return fmt.Errorf("reading known hosts: %w", err)
 	}
-	otherPort := false
-	if len(known.keys)+len(known.authorities) == 0 && h.hostKeyAlias == "" && name != h.host {
+	otherPort := len(known.keys) == 0 && h.hostKeyAlias == "" && name != h.host
+	if otherPort {
 		// ssh also takes a key that is known for the host without a port.
-		if known, err = readKnownHosts(h.knownHosts, h.host); err != nil {
+		bare, err := readKnownHosts(h.knownHosts, h.host)
+		if err != nil {
 			return fmt.Errorf("reading known hosts: %w", err)
 		}
-		otherPort = true
+		known.keys, known.authorities = bare.keys, append(known.authorities, bare.authorities...)
+		revoked = append(revoked, bare.revoked...)
 	}
+	revoked = append(revoked, known.revoked...)
 	cfg.HostKeyAlgorithms = known.algorithms()
 	cfg.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
-		accepted, err := known.accept(key, cmp.Or(h.hostKeyAlias, h.host))
-		switch {
-		case accepted || err != nil:
+		proofs := []ssh.PublicKey{key}
+		cert, certified := key.(*ssh.Certificate)
+		if certified {
+			key, proofs = cert.Key, []ssh.PublicKey{cert.Key, cert.SignatureKey}
+		}
+		if err := refuse(revoked, proofs...); err != nil {
 			return err
-		case len(known.keys) == 0 || otherPort:
-			unknown := &UnknownHostKeyError{Fingerprint: ssh.FingerprintSHA256(key), Line: knownhosts.Line([]string{name}, key), Lenient: h.lenient}
-			if len(h.knownHosts) > 0 {
-				unknown.File = h.knownHosts[0]
+		}
+		var invalid error // As with ssh, a certificate that does not count says nothing against the key in it.
+		if certified {
+			if invalid = known.certifies(cert, cmp.Or(h.hostKeyAlias, h.host)); invalid == nil {
+				return nil
 			}
-			return unknown
-		default:
-			changed := &ChangedHostKeyError{Fingerprint: ssh.FingerprintSHA256(key), Name: name}
-			for _, k := range known.keys {
-				changed.Known = append(changed.Known, k.place())
+		}
+		if _, found := among(known.keys, key); found {
+			return nil
+		}
+		if len(known.keys) == 0 || otherPort || certified {
+			return &UnknownHostKeyError{
+				Fingerprint: ssh.FingerprintSHA256(key), Line: knownhosts.Line([]string{name}, key), File: h.knownHostsFile(),
+				Lenient: h.lenient, Certificate: invalid,
 			}
-			return changed
+		}
+		return changedHostKey(key, name, known.keys)
+	}
+	return nil
+}
+
+// knownHostsFile is where a user would add a key; "": nowhere.
+func (h *hop) knownHostsFile() string {
+	for _, file := range h.knownHosts {
+		if file != "/dev/null" && !strings.EqualFold(file, os.DevNull) {
+			return file
+		}
+	}
+	return ""
+}
+
+// changedHostKey is the error of a key that is not among those that are known.
+func changedHostKey(key ssh.PublicKey, name string, known []knownKey) error {
+	changed := &ChangedHostKeyError{Fingerprint: ssh.FingerprintSHA256(key)}
+	for _, k := range known {
+		changed.Known = append(changed.Known, k.place())
+		if forget := fmt.Sprintf("ssh-keygen -R %s -f %s", quote(name), quote(k.file)); !slices.Contains(changed.Forget, forget) {
+			changed.Forget = append(changed.Forget, forget)
+		}
+	}
+	return changed
+}
+
+// refuse is the error if one of the keys is revoked.
+func refuse(revoked []knownKey, keys ...ssh.PublicKey) error {
+	for _, key := range keys {
+		if k, found := among(revoked, key); found {
+			return fmt.Errorf("the host key is revoked: %s, in %s", ssh.FingerprintSHA256(key), k.place())
 		}
 	}
 	return nil
 }
 
-// accept reports whether key, or the certificate that it is, is known for the host. An error is a reason against it, known or not.
-func (known *knownHosts) accept(key ssh.PublicKey, host string) (bool, error) {
-	proofs := []ssh.PublicKey{key}
-	cert, certified := key.(*ssh.Certificate)
-	if certified {
-		proofs = []ssh.PublicKey{cert.Key, cert.SignatureKey}
-	}
-	for _, proof := range proofs {
-		if k, found := among(known.revoked, proof); found {
-			return false, fmt.Errorf("the host key is revoked: %s, in %s", ssh.FingerprintSHA256(proof), k.place())
-		}
-	}
-	if !certified {
-		_, found := among(known.keys, key)
-		return found, nil
-	}
+// certifies is the reason why a certificate does not make its key that of the host; nil: it does.
+func (known *knownHosts) certifies(cert *ssh.Certificate, host string) error {
 	if _, found := among(known.authorities, cert.SignatureKey); !found {
-		if _, found := among(known.keys, cert.Key); found {
-			return true, nil // as with ssh: the key itself is known
-		}
-		return false, fmt.Errorf("the host key is certified by another authority than is known: %s", ssh.FingerprintSHA256(cert.SignatureKey))
+		return fmt.Errorf("it is certified by another authority than is known: %s", ssh.FingerprintSHA256(cert.SignatureKey))
 	}
 	if cert.CertType != ssh.HostCert {
-		return false, fmt.Errorf("the certificate of the host key is one of a user: %s", cert.KeyId)
+		return fmt.Errorf("it is the certificate of a user: %s", cert.KeyId)
 	}
-	if err := new(ssh.CertChecker).CheckCert(host, cert); err != nil {
-		return false, fmt.Errorf("the certificate of the host key: %w", err)
-	}
-	return true, nil
+	return new(ssh.CertChecker).CheckCert(host, cert)
 }
 
 // algorithms are those that the server is to use, best first: a certificate where an authority is known for it, then the kinds of
@@ -114,11 +145,14 @@ func (known *knownHosts) algorithms() []string {
 	return all
 }
 
-// pinHostKey accepts the key that the text tells and nothing else.
-func pinHostKey(text string, cfg *ssh.ClientConfig) error {
+// pinHostKey accepts the key that the text tells, unless it is revoked, and nothing else.
+func pinHostKey(text string, revoked []knownKey, cfg *ssh.ClientConfig) error {
 	want, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
 	if err != nil {
 		return fmt.Errorf("host_key is not a public key as in known_hosts (\"ssh-ed25519 AAAA...\"): %w", err)
+	}
+	if err := refuse(revoked, want); err != nil {
+		return err
 	}
 	cfg.HostKeyAlgorithms = []string{want.Type()}
 	if want.Type() == ssh.KeyAlgoRSA {
@@ -127,7 +161,7 @@ func pinHostKey(text string, cfg *ssh.ClientConfig) error {
 	same := ssh.FixedHostKey(want)
 	cfg.HostKeyCallback = func(addr string, remote net.Addr, key ssh.PublicKey) error {
 		if same(addr, remote, key) != nil {
-			return &ChangedHostKeyError{Fingerprint: ssh.FingerprintSHA256(key)}
+			return changedHostKey(key, "", nil)
 		}
 		return nil
 	}

@@ -19,7 +19,7 @@ import (
 type knownHosts struct {
 	keys        []knownKey
 	authorities []knownKey // whose certificates for this host are as good as its key (@cert-authority)
-	revoked     []knownKey // never to be accepted, whatever the host (@revoked)
+	revoked     []knownKey // never to be accepted, not as a key and not as an authority (@revoked)
 }
 
 // knownKey is a key, and where it stands.
@@ -67,7 +67,7 @@ func (known *knownHosts) read(file, name string) error {
 		if len(words) > 0 && strings.HasPrefix(words[0], "@") {
 			marker, words = words[0], words[1:]
 		}
-		if len(words) < 3 || strings.HasPrefix(words[0], "#") || marker != "@revoked" && !matchHost(words[0], name) {
+		if len(words) < 3 || strings.HasPrefix(words[0], "#") || !matchHost(words[0], name) {
 			continue
 		}
 		blob, err := base64.StdEncoding.DecodeString(words[2])
@@ -89,6 +89,35 @@ func (known *knownHosts) read(file, name string) error {
 		}
 	}
 	return lines.Err()
+}
+
+// readRevoked reads files of keys that are never to be accepted, one on each line. As with ssh, a file that cannot be read or understood is
+// an error, since nobody knows then what is revoked. The binary form, a key revocation list (KRL), is not understood.
+func readRevoked(files []string) ([]knownKey, error) {
+	var revoked []knownKey
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.HasPrefix(text, []byte("SSHKRL\n")) {
+			return nil, fmt.Errorf("%s is a key revocation list (KRL), which is not supported: a list of public keys is", file)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+			if err != nil {
+				return nil, fmt.Errorf("%s, line %d: %w", file, i+1, err)
+			}
+			if cert, certified := key.(*ssh.Certificate); certified {
+				key = cert.Key
+			}
+			revoked = append(revoked, knownKey{key, file, i + 1})
+		}
+	}
+	return revoked, nil
 }
 
 // matchHost reports whether the first word of a line is about the host of this name: patterns separated by commas, of which one with

@@ -130,7 +130,7 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 		h.agentMust = h.agent != ""
 	}
 	if t.KnownHosts != nil {
-		h.knownHosts = t.KnownHosts
+		h.knownHosts, h.knownHostsCommand = t.KnownHosts, ""
 	}
 	r.hops = append(r.hops, h)
 	return nil

@@ -45,7 +45,7 @@ type Target struct {
 	// key must stand in one of KnownHosts.
 	HostKey string
 	// KnownHosts are files in OpenSSH's known_hosts format; one that does not exist counts as empty. nil: those of ssh. A key that
-	// none has is never accepted, whatever StrictHostKeyChecking says.
+	// none has is never accepted, whatever StrictHostKeyChecking says, and neither is one that ssh's RevokedHostKeys has.
 	KnownHosts []string
 
 	// SudoPassword is asked for where sudo does not work without one. It goes to sudo's stdin only. Empty: sudo must
