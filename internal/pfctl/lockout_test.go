@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,10 +40,11 @@ import (
 const walled = "block in quick proto tcp from any to any port 22\n"
 
 // lane is a Mac that is reached through pf, with pf enabled and the rules ssh22 in anchor ssh, and the errand to replace those by others.
-// Its second is 50 ms, so that it undoes after a second what nobody confirms within twenty of its own.
+// Its second is 200 ms, so that it undoes after four seconds what nobody confirms within twenty of its own: to be told to go takes less on any
+// machine.
 func lane(t *testing.T, rules string) (mac *macsim.Mac, e errand, before string) {
 	t.Helper()
-	return slowLane(t, rules, 50*time.Millisecond)
+	return slowLane(t, rules, 200*time.Millisecond)
 }
 
 // slowLane is lane with the length of the Mac's seconds.
@@ -174,7 +176,7 @@ func TestOldConnectionDies(t *testing.T) {
 	mac, _, _ := lane(t, "")
 	byHand(t, mac, "/sbin/pfctl -q -d 2>/dev/null\n"+holding("block in all\npass in proto tcp to any port 22\npass out all\n")+":")
 	e := errand{Confirm: 10 * time.Minute}.to(mac, mac.Addr())
-	other := reach(t, errand{Command: time.Second}.to(mac, mac.Addr()))
+	other := reach(t, errand{Command: 5 * time.Second}.to(mac, mac.Addr()))
 	if _, err := look(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
@@ -217,9 +219,16 @@ func TestClientKilled(t *testing.T) {
 			if err := c.wait(); err == nil {
 				t.Error("it was not killed")
 			}
+			// Nobody is there who would confirm it, or read how it ended.
 			if test.kept {
+				awaitState(t, mac, "kept")
+				mac.Sleep(2 * time.Minute)
 				changed(t, mac, narrow, narrowLine)
 			} else {
+				awaitState(t, mac, "loaded")
+				mac.Sleep(2 * time.Minute)
+				awaitState(t, mac, "undone")
+				mac.Sleep(2 * time.Minute)
 				asBefore(t, mac, before)
 			}
 		})
@@ -265,7 +274,7 @@ func TestWatchdogMissing(t *testing.T) {
 }
 
 // lose has launchd lose the watchdog with the label $1, which undoes nothing then. Its program does nothing meanwhile: launchd starts what
-// was killed again, after half a second of ours.
+// was killed again.
 const lose = `cd /private/var/run/macos-fleet.watchdog.* && /bin/mv watchdog.sh away && : >watchdog.sh &&
 	/bin/launchctl kill KILL "system/$1" && /bin/launchctl bootout "system/$1" && /bin/mv away watchdog.sh`
 
@@ -395,7 +404,7 @@ func awaitState(t *testing.T, mac *macsim.Mac, state string) {
 
 // Of two clients at once, one waits for the other, or is told who it is.
 func TestTwoClients(t *testing.T) {
-	for name, patience := range map[string]time.Duration{"waits": time.Minute, "refused": time.Second} {
+	for name, patience := range map[string]time.Duration{"waits": time.Minute, "refused": 5 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			mac, first, _ := lane(t, narrow)
@@ -471,7 +480,7 @@ func TestDeadHolder(t *testing.T) {
 		t.Fatal("the rules of the dead are not there, so this tests nothing")
 	}
 
-	next := errand{Name: "web", Rules: web, Confirm: 10 * time.Minute, Command: time.Second, Connect: 20 * time.Second}.to(mac, mac.Addr())
+	next := errand{Name: "web", Rules: web, Confirm: 10 * time.Minute, Command: 5 * time.Second, Connect: 20 * time.Second}.to(mac, mac.Addr())
 	var busy *remote.BusyError
 	if err := next.run(t.Context()); !errors.As(err, &busy) || busy.Holder != "admin from 100.64.0.7" {
 		t.Errorf("before the lock has run out: %v", err)
@@ -481,6 +490,7 @@ func TestDeadHolder(t *testing.T) {
 	if err := next.run(t.Context()); err != nil {
 		t.Error(err)
 	}
+	mac.Sleep(2 * time.Minute) // for nobody reads how the first one ended
 	changed(t, mac, ssh22, dies.Seen.Loaded[0])
 	if a := seen(t, reach(t, next), "web"); a.Text != web || len(a.Loaded) != 2 {
 		t.Errorf("the next change: %+v", a)
@@ -557,7 +567,7 @@ func TestNoWayBack(t *testing.T) {
 func TestTailscaleSSH(t *testing.T) {
 	tailscale := func(t *testing.T) (*macsim.Mac, errand) {
 		t.Helper()
-		mac, err := behind(macsim.Mac{Second: 50 * time.Millisecond, TailscaleSSH: true, Noise: "Welcome\n"})
+		mac, err := behind(macsim.Mac{Second: 200 * time.Millisecond, TailscaleSSH: true, Noise: "Welcome\n"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -619,7 +629,7 @@ func TestTailscaleSSH(t *testing.T) {
 func TestDiesLater(t *testing.T) {
 	t.Parallel()
 	public, tailscale := netip.MustParseAddr("203.0.113.11"), netip.MustParseAddr("100.64.0.5")
-	mac, err := behind(macsim.Mac{Interfaces: []macsim.Interface{
+	mac, err := behind(macsim.Mac{Second: 2 * time.Second, Interfaces: []macsim.Interface{
 		{Name: "lo0", Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
 		{Name: "en0", Addrs: []netip.Prefix{netip.PrefixFrom(public, 24)}},
 		{Name: "utun3", Addrs: []netip.Prefix{netip.PrefixFrom(tailscale, 32)}, Over: &macsim.Carrier{
@@ -636,16 +646,20 @@ func TestDiesLater(t *testing.T) {
 		Name: "com.apple/200.derp", Rules: "block drop out quick on en0 proto tcp to any port 443\n",
 		Confirm: 4 * time.Second, Settle: time.Second, Connect: 20 * time.Second,
 	}.to(mac, mac.Addr())
-	settled := false
-	at(mac, "confirm.new", true, func() {
-		go func() {
-			awaitState(t, mac, "settling")
-			settled = true
-			byHand(t, mac, "/sbin/pfctl -q -F states 2>/dev/null")
-		}()
+	var settled atomic.Bool
+	mac.Watch(func(argv []string, done bool) {
+		if !done || argv[len(argv)-1] != "state" {
+			return
+		}
+		// The watchdog stands still meanwhile, and the client waits for another second.
+		if what, _ := remains(mac); strings.Contains(what, " settling") && settled.CompareAndSwap(false, true) {
+			if err := script(mac, "/sbin/pfctl -q -F states 2>/dev/null"); err != nil {
+				t.Error(err)
+			}
+		}
 	})
 	unconfirmed(t, e.run(t.Context()))
-	if !settled {
+	if !settled.Load() {
 		t.Error("it was not confirmed the first time")
 	}
 	asBefore(t, mac, before)
