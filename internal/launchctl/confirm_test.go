@@ -23,10 +23,10 @@ import (
 )
 
 // startGuarded makes a simulated Mac that has the program of the jobs here, and connects to it with this much of its time to confirm a change.
-// A watchdog tells for a minute how it ended, and a client dials every three seconds of ours.
+// A watchdog tells for a minute how it ended, and a client dials every three seconds of ours; and waits at least twelve of the Mac's for the end.
 func startGuarded(t *testing.T, confirm time.Duration) (*macsim.Mac, *remote.Host) {
 	t.Helper()
-	mac := macsim.Start(t, macsim.Mac{Second: 80 * time.Millisecond})
+	mac := macsim.Start(t, macsim.Mac{Second: 250 * time.Millisecond})
 	put(t, mac, agent, "\xcf\xfa\xed\xfe", 0o755)
 	return mac, connectGuarded(t, mac, confirm)
 }
@@ -85,6 +85,12 @@ func clean(t *testing.T, mac *macsim.Mac) {
 	if left != "" {
 		t.Errorf("left on the Mac:\n%s", left)
 	}
+}
+
+// over waits until nothing is left of a watchdog on the Mac.
+func over(t *testing.T, mac *macsim.Mac) {
+	t.Helper()
+	byHand(t, mac, "while /bin/ls /private/var/run | /usr/bin/grep -q macos-fleet || /bin/launchctl list | /usr/bin/grep -q macos-fleet; do /bin/sleep 1; done")
 }
 
 // ofJob are the calls of launchctl about our job, with the watchdog's folder left out.
@@ -331,7 +337,7 @@ func TestConfirmSweep(t *testing.T) {
 			mac.RefuseConnections(true)
 			mac.CutConnections()
 			release()
-			byHand(t, mac, "while /bin/ls /private/var/run | /usr/bin/grep -q macos-fleet || /bin/launchctl list | /usr/bin/grep -q macos-fleet; do /bin/sleep 1; done")
+			over(t, mac)
 			mac.RefuseConnections(false)
 		},
 		"restart": func(_ *testing.T, mac *macsim.Mac, _ func()) { mac.Reboot() },
@@ -362,7 +368,7 @@ func TestConfirmSweep(t *testing.T) {
 					if drift := found.Drift(); drift != nil || !plist.Equal(found.Plist, older) && !plist.Equal(found.Plist, newer) {
 						t.Errorf("drift %q, file %v", drift, found.Plist)
 					}
-					clean(t, mac)
+					over(t, mac) // whose seconds are too short for the client to wait for it
 					install(t, h, newer, found.Seen())
 				})
 			}
