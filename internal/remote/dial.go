@@ -268,23 +268,26 @@ func withCause(ctx context.Context, err error) error {
 	return err
 }
 
-// keepAlive closes client when it stops answering; without it a dead network would block a script for ever. It ends when
-// gone is closed.
-func keepAlive(client *ssh.Client, every time.Duration, gone <-chan struct{}) {
+// keepAlive closes the connection when it stops answering; without it a dead network would block a script for ever. It ends with the
+// connection.
+func (s *shell) keepAlive(every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
-		case <-gone:
+		case <-s.gone:
 			return
 		case <-tick.C:
 		}
-		late := time.AfterFunc(2*every, func() { _ = client.Close() })
+		late := time.AfterFunc(2*every, func() {
+			s.quiet.Store(int64(2 * every))
+			_ = s.client.Close()
+		})
 		// A server answers "no such request", which is as good as any other answer.
-		_, _, err := client.SendRequest("keepalive@openssh.com", true, nil)
+		_, _, err := s.client.SendRequest("keepalive@openssh.com", true, nil)
 		late.Stop()
 		if err != nil {
-			_ = client.Close()
+			_ = s.client.Close()
 			return
 		}
 	}

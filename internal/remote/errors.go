@@ -142,6 +142,11 @@ func (e silence) Error() string {
 
 func (silence) Unwrap() error { return context.DeadlineExceeded }
 
+// stillness is a connection over which nothing came any more for this time, not even when it was asked for a sign of life.
+type stillness time.Duration
+
+func (e stillness) Error() string { return fmt.Sprintf("no sign of life for %v", time.Duration(e)) }
+
 // BusyError is a Mac where another apply was writing for as long as a script may wait. The script did not run.
 type BusyError struct {
 	Host   string

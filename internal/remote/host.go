@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type Host struct {
 
 	mu       sync.Mutex // guards what follows
 	readings []*reading // that wait for the turn
+	silent   *LostError // how the last reading ended, if nothing came any more; see hush
+	silentAt time.Time
 	answers  map[string]*answer
 	waiting  map[string][]*waiter // see Together
 	rested   map[string]time.Time // when Together last did something by this name
@@ -97,7 +100,10 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 	var patience time.Time
 	pause := 50 * time.Millisecond
 	for again := false; ; again = true {
-		if err := h.connect(ctx); err != nil {
+		switch err := h.connect(ctx); {
+		case errors.Is(err, errBroke):
+			continue
+		case err != nil:
 			return Result{}, err
 		}
 		if patience.IsZero() {
@@ -116,6 +122,7 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 				return Result{}, fmt.Errorf("%s: waiting for the apply of %s: %w", h.Name(), holder, ctx.Err())
 			}
 		case err == nil:
+			h.speaks()
 			return result, h.exit(result)
 		case !sent && !again && ctx.Err() == nil:
 			continue // the connection had died since the last script: nothing ran, so a new one may
@@ -125,6 +132,13 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 			return Result{}, &LostError{Host: h.Name(), Err: err}
 		}
 	}
+}
+
+// speaks takes note that the Mac answered.
+func (h *Host) speaks() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silent = nil
 }
 
 // exit is the error of a script that has ended, nil if there is none.
@@ -190,8 +204,13 @@ func (h *Host) Reconnect(ctx context.Context) error {
 	}
 	h.disconnect()
 	h.shell, h.failed = fresh, nil
+	h.speaks()
 	return nil
 }
+
+// errBroke is a connection that was made, and ended with one of the readings that were sent with what starts it. They have their answers,
+// and it is no reason for others to fail: they may try again.
+var errBroke = errors.New("the connection broke with a reading")
 
 // connect makes sure that there is a shell. Scripts that only read and wait for the turn are sent together with what starts it, and
 // carried out. That a Mac could not be reached is remembered for as long as an answer is, so that its resources do not each wait for the
@@ -222,15 +241,10 @@ func (h *Host) connect(ctx context.Context) error {
 		return err
 	}
 	h.shell, h.failed = shell, nil
-	if h.receiveAll(ctx, first); h.shell != nil {
-		return nil
+	if h.receiveAll(ctx, first); h.shell == nil {
+		return cmp.Or(ctx.Err(), errBroke)
 	}
-	// The connection broke with one of them, which is no reason for others to fail.
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	h.shell, err = h.open(ctx, func() []byte { return nil })
-	return err
+	return nil
 }
 
 // open dials the Mac and starts a shell there, with these requests.
@@ -253,7 +267,7 @@ func (h *Host) open(ctx context.Context, requests func() []byte) (*shell, error)
 		_ = client.Close()
 		return nil, err
 	}
-	go keepAlive(client, h.route.alive, s.gone)
+	go s.keepAlive(h.route.alive)
 	return s, nil
 }
 
@@ -279,8 +293,11 @@ func (h *Host) within(ctx context.Context, limit time.Duration, f func(*shell) e
 	err := f(shell)
 	if err != nil {
 		h.disconnect()
-		if ctx.Err() != nil {
+		switch quiet := shell.quiet.Load(); {
+		case ctx.Err() != nil:
 			err = context.Cause(ctx)
+		case quiet > 0:
+			err = stillness(quiet)
 		}
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 )
 
 // Scripts that only read are sent together, so that they need one round trip: as many as wait, but no more than this many and no more
@@ -61,8 +62,13 @@ func (h *Host) read(ctx context.Context, c Cmd) (Result, error) {
 func (h *Host) readAll(ctx context.Context, r *reading) {
 	var all []*reading
 	for again := false; ; again = true {
+		if h.hush(); r.ended() {
+			return
+		}
 		err := h.connect(ctx)
 		switch {
+		case errors.Is(err, errBroke):
+			continue
 		case err != nil && ctx.Err() != nil:
 			// It may be that only we have given up.
 			if h.leave(r) {
@@ -125,6 +131,7 @@ func (h *Host) receiveAll(ctx context.Context, all []*reading) {
 			h.lose(all[i:], err)
 			return
 		}
+		h.speaks()
 		r.end(result, h.exit(result))
 	}
 }
@@ -141,12 +148,49 @@ func (h *Host) lose(all []*reading, err error) {
 	}
 	told := &LostError{Host: h.Name(), Err: err}
 	read := &LostError{Host: h.Name(), Err: err, Reading: h.lost}
+	var late silence
+	var still stillness
+	if errors.As(err, &late) || errors.As(err, &still) {
+		h.mu.Lock()
+		if slices.ContainsFunc(all, (*reading).wanted) {
+			h.silent, h.silentAt = read, time.Now()
+		}
+		h.mu.Unlock()
+	}
 	for _, r := range all {
 		if r.Tells {
 			r.end(Result{}, told)
 		} else {
 			r.end(Result{}, read)
 		}
+	}
+}
+
+// hush ends those that wait, if the Mac fell silent when it was last read: each would wait for the same silence. That is remembered for as
+// long as an answer is, or until the Mac answers something. What tells something to what goes on there is to be tried all the same.
+func (h *Host) hush() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.silent == nil || time.Since(h.silentAt) >= fresh {
+		return
+	}
+	h.readings = slices.DeleteFunc(h.readings, func(r *reading) bool {
+		if !r.Tells {
+			r.end(Result{}, h.silent)
+		}
+		return !r.Tells
+	})
+}
+
+// wanted reports whether somebody waits for it. The caller holds the Host's mutex.
+func (r *reading) wanted() bool { return !r.left && (r.of == nil || r.of.wanted) }
+
+func (r *reading) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -214,3 +214,120 @@ func TestReadGivesUp(t *testing.T) {
 		t.Errorf("got %v", errs)
 	}
 }
+
+// A Mac that does not answer within the command timeout is waited for once, however many readings there are: all that are asked in the
+// next two minutes fail as the first did, unless something was done there meanwhile. A word to what goes on there is tried all the same.
+func TestReadHangs(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	to := target(t, mac)
+	to.CommandTimeout = 5 * time.Second
+	h := remote.NewHost(to)
+	t.Cleanup(h.Close)
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
+		t.Fatal(err)
+	}
+	release := mac.Hold("true")
+	failures := map[*remote.DialError]bool{}
+	for range 3 { // waves, as Terraform asks
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		for range 10 {
+			all.Go(func() {
+				_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"})
+				var lost *remote.LostError
+				if !errors.As(err, &lost) || lost.Reading == nil || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				failures[lost.Reading] = true
+			})
+		}
+		all.Wait()
+	}
+	release()
+	if len(failures) != 1 {
+		t.Errorf("%d failures", len(failures))
+	}
+	if tried := calls(mac, "/usr/bin/true"); tried != 1 {
+		t.Errorf("the Mac was waited for %d times", tried)
+	}
+	for _, c := range []remote.Cmd{{Script: "/usr/bin/true", Tells: true}, {Script: "/usr/bin/true"}} {
+		if _, err := h.Run(t.Context(), c); err != nil {
+			t.Errorf("Tells %v: %v", c.Tells, err)
+		}
+	}
+}
+
+// calls is how often a program ran.
+func calls(mac *macsim.Mac, program string) int {
+	n := 0
+	for _, c := range mac.Calls() {
+		if c.Argv[0] == program {
+			n++
+		}
+	}
+	return n
+}
+
+// A network that falls silent during a reading is one failure with its reason, not one more for each dial that gets no answer either.
+func TestReadSilentNetwork(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	n := network(t, mac.Addr())
+	to := target(t, mac)
+	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 1\n").ConfigFile
+	h := remote.NewHost(to)
+	t.Cleanup(h.Close)
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
+		t.Fatal(err)
+	}
+	release := mac.Hold("true")
+	first := make(chan error, 1)
+	go func() {
+		_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true"})
+		first <- err
+	}()
+	mac.Await("true")
+	n.silent.Store(true)
+	n.up.Store(0)
+	n.down.Store(0)
+	var lost, again *remote.LostError
+	if err := <-first; !errors.As(err, &lost) || lost.Reading == nil || !strings.Contains(err.Error(), "no sign of life for 2s") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); !errors.As(err, &again) || again.Reading != lost.Reading {
+		t.Errorf("then %v", err)
+	}
+	release()
+	n.up.Store(-1)
+	n.down.Store(-1)
+	if err := h.Reconnect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whether a word got to what goes on there is not known when the connection ends: that was no mere reading.
+func TestReadLostWord(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	mac.Fail(func(argv []string) *macsim.Failure {
+		if argv[0] == "/usr/bin/true" {
+			return &macsim.Failure{Cut: macsim.CutAfter}
+		}
+		return nil
+	})
+	h := host(t, mac)
+	for _, tells := range []bool{true, false} {
+		_, err := h.Run(t.Context(), remote.Cmd{Script: "/usr/bin/true; say done", Tells: tells})
+		var lost *remote.LostError
+		if !errors.As(err, &lost) || (lost.Reading == nil) != tells {
+			t.Errorf("Tells %v: got %v", tells, err)
+		}
+	}
+}

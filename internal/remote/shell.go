@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -41,6 +42,7 @@ type shell struct {
 	mark   string
 	path   string        // the connection as the Mac sees it: client address and port, server address and port; "unknown" if it does not say
 	gone   chan struct{} // closed when the connection has ended
+	quiet  atomic.Int64  // for how many nanoseconds nothing came, if that is why it was closed
 }
 
 // openShell starts the root shell on client. All that it needs is sent at once, and the first requests with it, if there are any: they are
