@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -81,6 +82,9 @@ func TestConnection_refused(t *testing.T) {
 		"wrong-port":          {macsim.Mac{}, map[string]string{"port": closed}, `(?s)TCP connection.*refused.*Remote Login`},
 		"wrong-name":          {macsim.Mac{}, map[string]string{"address": "no-such-mac.invalid"}, `(?s)name look-up.*Check the Mac's address`},
 		"wrong-key":           {macsim.Mac{}, map[string]string{"private_key": otherKey}, `(?s)authentication.*may log in with the key`},
+		"bad-certificate":     {macsim.Mac{}, map[string]string{"certificate": "garbage"}, `(?s)the certificate: ssh: no key found.*Check the provider's certificate`},
+		"no-agent":            {macsim.Mac{}, map[string]string{"private_key": "", "agent_socket": "~/no agent"}, `(?s)the agent at /.*/no agent: .*Check the provider's agent_socket`},
+		"key-on-one-line":     {macsim.Mac{}, map[string]string{"private_key": strings.ReplaceAll(otherKey, "\n", `\n`)}, `(?s)it stands on one line.*Check the provider's private_key`},
 		"host-key-changed":    {macsim.Mac{}, map[string]string{"host_key": otherHostKey}, `(?s)HAS CHANGED.*SOMEBODY IS IN BETWEEN`},
 		"not-in-sudoers":      {macsim.Mac{Sudo: macsim.SudoRefused, Password: "secret"}, map[string]string{"password": "secret", "sudo_password": "secret"}, `(?s)sudo.*not in the sudoers`},
 		"sudo-wants-password": {macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret"}, map[string]string{"password": "secret"}, `(?s)a password is required.*sudo_password`},
@@ -105,6 +109,44 @@ func TestConnection_refused(t *testing.T) {
 				t.Errorf("something changed:\n%s", diff(before, after))
 			}
 		})
+	}
+}
+
+// Files are given by names in the home folder, and a certificate beside the key that is of no use is no reason not to log in with the key.
+func TestConnection_files(t *testing.T) {
+	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	for name, text := range map[string]string{"key": sim.ClientKey(), "key-cert.pub": "of another time\n", "known": sim.KnownHostsLine() + "\n", "config": "User admin\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, port, _ := strings.Cut(sim.Addr(), ":")
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{{Config: fmt.Sprintf(`
+provider "macos" {
+  host              = "127.0.0.1"
+  port              = %s
+  private_key_file  = "~/key"
+  known_hosts_files = ["~/known"]
+  ssh_config_file   = "~/config"
+}
+`, port) + anyAnchor}}})
+}
+
+// Without HOME, the user database says where it is.
+func TestHome(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Skip(err)
+	}
+	for from, want := range map[string]string{"/home/of/mine": "/home/of/mine/known", "": me.HomeDir + "/known"} {
+		t.Setenv("HOME", from)
+		t.Setenv("USERPROFILE", from) // on Windows
+		var diags diag.Diagnostics
+		if got := home("~/known", &diags); got != want || diags.HasError() {
+			t.Errorf("HOME is %q: got %q, %v", from, got, diags)
+		}
 	}
 }
 
@@ -166,6 +208,18 @@ func TestUnreachable(t *testing.T) {
 		"lenient": {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.UnknownHostKeyError{Fingerprint: "SHA256:x", Lenient: "accept-new"}},
 			[]string{"StrictHostKeyChecking accept-new", "not followed"},
+		},
+		"key": {
+			remote.DialError{Stage: remote.StageKey, Err: &remote.GivenError{Field: "PrivateKey", Name: "/k", Err: refused}},
+			[]string{"    /k: refused", "private_key_passphrase"},
+		},
+		"certificate": {
+			remote.DialError{Stage: remote.StageKey, Err: &remote.GivenError{Field: "Certificate", Name: "the certificate", Err: refused}},
+			[]string{"    the certificate: refused", "the provider's certificate, or MACOS_CERTIFICATE"},
+		},
+		"agent": {
+			remote.DialError{Stage: remote.StageKey, Err: &remote.GivenError{Field: "Agent", Name: "the agent at /a", Err: refused}},
+			[]string{"    the agent at /a: refused", "the provider's agent_socket"},
 		},
 		"sudo": {
 			remote.DialError{Stage: remote.StageSudo, Err: refused},

@@ -300,6 +300,12 @@ func whatToDo(dial *remote.DialError) string {
 		return "Correct the configuration of ssh, or the provider's proxy_jump, proxy_command or proxy; or set its ssh_config_file: to another file, or to " +
 			"\"none\"." + attempt
 	case remote.StageKey:
+		var given *remote.GivenError
+		if errors.As(dial.Err, &given) && given.Field == "Certificate" {
+			return "Check the provider's certificate, or MACOS_CERTIFICATE."
+		} else if given != nil && given.Field == "Agent" {
+			return "Check the provider's agent_socket, and that the agent runs and answers there."
+		}
 		return "Check the provider's private_key or private_key_file, and its private_key_passphrase if the key is encrypted."
 	case remote.StageProxy:
 		return "Check the proxy, and that it can reach the Mac: it is the provider's proxy or proxy_command, ssh's ProxyCommand, or that of the " +

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,13 +117,13 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 			" Default: `MACOS_SSH_CONFIG_FILE`, or what ssh reads."),
 		"private_key": secret("Text of a private key. When a key is given here or in `private_key_file`, the Mac is offered no other; jump hosts "+
 			"are offered it, too.", " Default: `MACOS_PRIVATE_KEY`."),
-		"private_key_file": text("File that holds a private key. A certificate beside it (`KEY-cert.pub`) is used.",
+		"private_key_file": text("File that holds a private key. A certificate beside it (`KEY-cert.pub`) is offered first, unless it is of no use.",
 			" Default: `MACOS_PRIVATE_KEY_FILE`; without any key, those that ssh's configuration names, then those of the SSH agent, or else these "+
 				"and then `id_ed25519`, `id_ecdsa` and `id_rsa` in `~/.ssh`. Keys are offered one at a time, and no more than a server takes on one connection."),
 		"private_key_passphrase": secret("Passphrase of the private key, or of the files that ssh's configuration names, where they are encrypted.",
 			" Default: `MACOS_PRIVATE_KEY_PASSPHRASE`."),
-		"certificate": text("User certificate for the private key, as in a file `KEY-cert.pub`.", " Default: `MACOS_CERTIFICATE`."),
-		"agent_socket": text("Socket of the SSH agent, on Windows also a named pipe; or `none`.",
+		"certificate": text("User certificate, as in a file `KEY-cert.pub`, for the private key, or without one here for a key of the SSH agent or of ssh's configuration.", " Default: `MACOS_CERTIFICATE`."),
+		"agent_socket": text("Socket of the SSH agent, on Windows also a named pipe; or `$NAME`, the environment variable that has it; or `none`.",
 			" Default: ssh's IdentityAgent, or `SSH_AUTH_SOCK`, or on Windows `\\\\.\\pipe\\openssh-ssh-agent`."),
 		"password": secret("Password of the user, where the SSH server asks for one. Jump hosts do not get it.", " Default: `MACOS_PASSWORD`."),
 		"sudo_password": secret("Password for sudo, where it asks for one. It reaches sudo's standard input and nothing else.",
@@ -268,9 +269,9 @@ func newHost(name string, address types.String, c connectionModel, fleet *remote
 	}
 	t := remote.Target{
 		Name: name, Address: address.ValueString(), Port: int(c.Port.ValueInt64()), User: c.User.ValueString(),
-		PrivateKey: c.PrivateKey.ValueString(), Passphrase: c.Passphrase.ValueString(), Agent: c.AgentSocket.ValueString(),
+		PrivateKey: c.PrivateKey.ValueString(), Passphrase: c.Passphrase.ValueString(), Agent: home(c.AgentSocket.ValueString(), diags),
 		Certificate: c.Certificate.ValueString(), Password: password(c.Password, at.AtName("password"), diags), SudoPassword: password(c.SudoPassword, at.AtName("sudo_password"), diags),
-		HostKey: c.HostKey.ValueString(), ConfigFile: home(c.ConfigFile.ValueString()),
+		HostKey: c.HostKey.ValueString(), ConfigFile: home(c.ConfigFile.ValueString(), diags),
 		ProxyJump: c.ProxyJump.ValueString(), ProxyCommand: c.ProxyCommand.ValueString(), Proxy: c.Proxy.ValueString(),
 		ConnectTimeout: duration(c.ConnectTimeout, at.AtName("connect_timeout"), diags),
 		CommandTimeout: duration(c.CommandTimeout, at.AtName("command_timeout"), diags),
@@ -282,19 +283,16 @@ func newHost(name string, address types.String, c connectionModel, fleet *remote
 			"shorter, and a slow login would undo good rules; longer, and a Mac that is cut off would stay so.", d))
 	}
 	for _, file := range stringsOf(c.KnownHosts) {
-		t.KnownHosts = append(t.KnownHosts, home(file))
+		t.KnownHosts = append(t.KnownHosts, home(file, diags))
 	}
 	if t.PrivateKey == "" && c.PrivateKeyFile.ValueString() != "" {
-		file := home(c.PrivateKeyFile.ValueString())
+		file := home(c.PrivateKeyFile.ValueString(), diags)
 		key, err := os.ReadFile(file)
 		if err != nil {
 			// Not of an attribute: the same file of all Macs is told once.
 			diags.AddError("Unable to Read the Private Key", fmt.Sprintf("It is the provider's private_key_file, or MACOS_PRIVATE_KEY_FILE.\n\n%s", indent(err.Error())))
 		}
 		t.PrivateKey, t.PrivateKeyFile = string(key), file
-		if certificate, err := os.ReadFile(file + "-cert.pub"); err == nil && t.Certificate == "" {
-			t.Certificate = string(certificate)
-		}
 	}
 	if c.ProxyCommand.ValueString() != "" && c.ProxyJump.ValueString() != "" {
 		diags.AddAttributeError(at.AtName("proxy_command"), "Two Ways to One Mac", fmt.Sprintf("For %q there are both a proxy_jump and a proxy_command.", name))
@@ -302,14 +300,24 @@ func newHost(name string, address types.String, c connectionModel, fleet *remote
 	return fleet.Host(t)
 }
 
-// home replaces a leading ~/ by the home folder.
-func home(file string) string {
-	if rest, ok := strings.CutPrefix(file, "~/"); ok {
-		if dir, err := os.UserHomeDir(); err == nil {
-			return dir + "/" + rest
+// home replaces a leading ~/ by the home folder: HOME, or else what the user database says.
+func home(file string, diags *diag.Diagnostics) string {
+	rest, ok := strings.CutPrefix(file, "~/")
+	if !ok {
+		return file
+	}
+	dir, err := os.UserHomeDir()
+	if err != nil {
+		var me *user.User
+		if me, err = user.Current(); err == nil {
+			dir = me.HomeDir
 		}
 	}
-	return file
+	if err != nil {
+		diags.AddError("Unknown Home Folder", fmt.Sprintf("The provider is given %s, and the home folder of whoever runs it is not known: HOME is not set, and the "+
+			"user database does not tell.\n\n%s", file, indent(err.Error())))
+	}
+	return dir + "/" + rest
 }
 
 // duration is 0, which stands for the default, when nothing is set.

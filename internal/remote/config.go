@@ -222,7 +222,9 @@ func usual(files []string, home string) []string {
 }
 
 // yes reports whether the value of an option that is a choice of two is the one that has an effect.
-func yes(value string) bool { return strings.EqualFold(value, "yes") || strings.EqualFold(value, "true") }
+func yes(value string) bool {
+	return strings.EqualFold(value, "yes") || strings.EqualFold(value, "true")
+}
 
 func unlessNone(value string) string {
 	if strings.EqualFold(value, "none") {
@@ -240,6 +242,22 @@ func agentSocket(value string) string {
 		return os.Getenv(name)
 	}
 	return unlessNone(value)
+}
+
+// namedAgent is where the agent is that a Target names, in the ways of IdentityAgent.
+func namedAgent(value string) (string, error) {
+	socket := agentSocket(value)
+	if socket == "" {
+		return value, errors.New("the environment variable is not set")
+	}
+	named, err := expandVariables(socket)
+	if err == nil {
+		named, err = inHome(named, account().HomeDir)
+	}
+	if err != nil {
+		return value, err
+	}
+	return named, nil
 }
 
 // seconds is a time as ssh has it; 0 if it says "none". ssh -G prints seconds, while a file may also say 1m30s.

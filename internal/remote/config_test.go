@@ -319,3 +319,19 @@ func TestMatchPattern(t *testing.T) {
 		}
 	}
 }
+
+func TestNamedAgent(t *testing.T) {
+	t.Setenv("SSH_AUTH_SOCK", "/run/agent")
+	t.Setenv("REMOTE_TEST", "/data")
+	for value, want := range map[string]string{
+		"/a/100%":          "/a/100%",
+		"~/a b/agent":      account().HomeDir + "/a b/agent",
+		"SSH_AUTH_SOCK":    "/run/agent",
+		"$REMOTE_TEST":     "/data",
+		"${REMOTE_TEST}/a": "/data/a",
+	} {
+		if got, err := namedAgent(value); got != want || err != nil {
+			t.Errorf("%q: got %q, %v", value, got, err)
+		}
+	}
+}

@@ -228,7 +228,7 @@ func (p *progress) stage(err error) Stage {
 	var refused *hostKeyError
 	var none *ssh.AlgorithmNegotiationError
 	var command *commandError
-	var given *givenKeyError
+	var given *GivenError
 	switch {
 	case errors.As(err, &given):
 		return StageKey

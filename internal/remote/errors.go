@@ -16,7 +16,7 @@ type Stage string
 // The stages of a connection, in order.
 const (
 	StageConfig  Stage = "ssh configuration" // it cannot be read, or says what is not supported
-	StageKey     Stage = "private key"       // the one that is given cannot be read
+	StageKey     Stage = "private key"       // what is given to log in with is of no use; see [GivenError]
 	StageProxy   Stage = "proxy"             // the SOCKS server or the ProxyCommand
 	StageName    Stage = "name look-up"
 	StageTCP     Stage = "TCP connection"
@@ -53,6 +53,17 @@ func (e *DialError) Unwrap() error { return e.Err }
 // ErrLocked is a Mac whose disk is locked: it was restarted, and FileVault waits for a password. Such a Mac answers SSH (macOS 26 and
 // later), and takes the password of a login for unlocking its disk, so none is sent.
 var ErrLocked = errors.New("its disk is locked")
+
+// GivenError is something to log in with that the Target gives and that cannot be used: a private key or a certificate that cannot be read, or
+// an agent that does not answer.
+type GivenError struct {
+	Field string // of the Target: "PrivateKey", "Certificate" or "Agent"
+	Name  string // what it is, or its file
+	Err   error
+}
+
+func (e *GivenError) Error() string { return e.Name + ": " + e.Err.Error() }
+func (e *GivenError) Unwrap() error { return e.Err }
 
 // UnknownHostKeyError is a host key that no known_hosts file knows, and that no certificate makes known.
 type UnknownHostKeyError struct {

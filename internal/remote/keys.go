@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -48,41 +49,47 @@ func (l *login) gather() error {
 	}
 	l.gathered = true
 	h := l.hop
-	var keys, certified []key
+	var keys, files, held, certified []key
 	if h.privateKey != "" {
 		k, err := l.readGiven()
 		if err != nil {
-			return &givenKeyError{cmp.Or(h.privateKeyFile, "the private key"), err}
+			return err
 		}
 		keys = append(keys, k)
-		if h.certificate != "" {
-			k, err := certify([]byte(h.certificate), keys, "as given")
-			if err != nil {
-				return fmt.Errorf("reading the certificate: %w", err)
-			}
-			certified = append(certified, k)
+		if h.privateKeyFile != "" && h.certificate == "" {
+			certified = l.readCertificates(nil, []string{h.privateKeyFile}, keys)
 		}
 	}
 	if h.privateKey == "" || h.jump {
-		held, err := l.askAgent()
-		if err != nil {
+		var err error
+		if held, err = l.askAgent(); err != nil {
 			return err
 		}
-		var files []key
 		for _, file := range h.identities {
 			if k, ok := l.readIdentity(file, held); ok {
 				files = append(files, k)
 			}
 		}
-		certified = append(certified, l.readCertificates(slices.Concat(files, held))...)
+		certified = append(certified, l.readCertificates(h.certificates, h.identities, slices.Concat(files, held))...)
+	}
+	if h.certificate != "" {
+		k, err := certify([]byte(h.certificate), slices.Concat(keys, files, held), "as given")
 		switch {
-		case h.identitiesOnly:
-			keys = slices.Concat(keys, files)
-		case h.named:
-			keys = slices.Concat(keys, files, held)
+		case err == nil:
+			certified = slices.Concat([]key{k}, certified)
+		case errors.Is(err, errKeyless) && h.jump: // it may be for a key that only the Mac is offered
+			l.left = append(l.left, "the certificate: "+err.Error())
 		default:
-			keys = slices.Concat(keys, held, files)
+			return &GivenError{"Certificate", "the certificate", l.because(err)}
 		}
+	}
+	switch {
+	case h.identitiesOnly:
+		keys = slices.Concat(keys, files)
+	case h.named:
+		keys = slices.Concat(keys, files, held)
+	default:
+		keys = slices.Concat(keys, held, files)
 	}
 	keys = slices.Concat(certified, keys)
 	if i := slices.IndexFunc(keys, func(k key) bool { return bytes.Equal(k.signer.PublicKey().Marshal(), h.worked) }); i > 0 {
@@ -98,39 +105,37 @@ func (l *login) gather() error {
 
 // readGiven reads the private key that is given. One that is encrypted, and for which there is no passphrase, may be held by the agent.
 func (l *login) readGiven() (key, error) {
+	failed := func(err error) (key, error) {
+		return key{}, &GivenError{"PrivateKey", cmp.Or(l.hop.privateKeyFile, "the private key"), err}
+	}
 	signer, err := parseKey([]byte(l.hop.privateKey), l.hop.passphrase)
 	if err == nil {
 		return newKey(signer, cmp.Or(l.hop.privateKeyFile, "as given")), nil
 	}
 	if _, _, _, _, notPublic := ssh.ParseAuthorizedKey([]byte(l.hop.privateKey)); notPublic == nil {
-		return key{}, errors.New("it is a public key, and the private one is wanted")
+		return failed(errors.New("it is a public key, and the private one is wanted"))
 	}
 	var sealed *ssh.PassphraseMissingError
 	if !errors.As(err, &sealed) || sealed.PublicKey == nil {
-		return key{}, err
+		return failed(err)
 	}
-	held, agentErr := l.askAgent()
-	if agentErr != nil {
-		return key{}, agentErr
+	held, err := l.askAgent()
+	if err != nil {
+		return key{}, err
 	}
 	if k, ok := find(held, sealed.PublicKey); ok {
 		return k, nil
 	}
-	why := ""
-	if len(l.left) > 0 {
-		why = " (" + strings.Join(l.left, "; ") + ")"
+	return failed(l.because(errors.New("it is encrypted, there is no passphrase for it, and no agent holds it")))
+}
+
+// because adds to an error what could not be offered, and why.
+func (l *login) because(err error) error {
+	if len(l.left) == 0 {
+		return err
 	}
-	return key{}, errors.New("it is encrypted, there is no passphrase for it, and no agent holds it" + why)
+	return fmt.Errorf("%w (%s)", err, strings.Join(l.left, "; "))
 }
-
-// givenKeyError is a private key that was given and cannot be read.
-type givenKeyError struct {
-	name string
-	err  error
-}
-
-func (e *givenKeyError) Error() string { return e.name + ": " + e.err.Error() }
-func (e *givenKeyError) Unwrap() error { return e.err }
 
 // askAgent returns the keys that the agent holds, which it is asked once. An agent that does not answer holds none, unless it was named.
 func (l *login) askAgent() ([]key, error) {
@@ -139,13 +144,20 @@ func (l *login) askAgent() ([]key, error) {
 		return l.held, nil
 	}
 	l.asked = true
-	signers, err := l.dialAgent(socket)
+	var err error
+	if l.hop.agentMust {
+		socket, err = namedAgent(socket)
+	}
+	var signers []ssh.Signer
+	if err == nil {
+		signers, err = l.dialAgent(socket)
+	}
 	if err != nil {
-		err = fmt.Errorf("the agent at %s: %w", socket, err)
+		failed := &GivenError{"Agent", "the agent at " + socket, err}
 		if l.hop.agentMust {
-			return nil, err
+			return nil, failed
 		}
-		l.left = append(l.left, err.Error())
+		l.left = append(l.left, failed.Error())
 		return nil, nil
 	}
 	for _, signer := range signers {
@@ -185,7 +197,7 @@ func (l *login) readIdentity(file string, held []key) (key, bool) {
 	}
 	text, err := os.ReadFile(file)
 	if err == nil {
-		signer, parseErr := ssh.ParsePrivateKey(text)
+		signer, parseErr := plainKey(text)
 		if parseErr == nil {
 			return newKey(signer, file), true
 		}
@@ -225,10 +237,11 @@ func (l *login) readIdentity(file string, held []key) (key, bool) {
 	}
 }
 
-// readCertificates reads the certificates that the configuration names, and those in KEY-cert.pub, as far as their keys are there.
-func (l *login) readCertificates(keys []key) []key {
+// readCertificates reads the certificates in these files, and those in KEY-cert.pub beside the identities, as far as their keys are there.
+// One that is of no use is left aside, as with ssh.
+func (l *login) readCertificates(files, identities []string, keys []key) []key {
 	var certified []key
-	for _, file := range l.hop.certificates {
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err == nil {
 			var k key
@@ -239,7 +252,7 @@ func (l *login) readCertificates(keys []key) []key {
 		}
 		l.left = append(l.left, file+": "+err.Error())
 	}
-	for _, file := range l.hop.identities {
+	for _, file := range identities {
 		beside := strings.TrimSuffix(file, ".pub") + "-cert.pub"
 		text, err := os.ReadFile(beside)
 		if err != nil {
@@ -254,6 +267,8 @@ func (l *login) readCertificates(keys []key) []key {
 	}
 	return certified
 }
+
+var errKeyless = errors.New("a certificate, and its private key is not there")
 
 // certify joins a certificate to the one of keys that it is about.
 func certify(text []byte, keys []key, from string) (key, error) {
@@ -270,7 +285,7 @@ func certify(text []byte, keys []key, from string) (key, error) {
 	}
 	k, ok := find(keys, certificate.Key)
 	if !ok {
-		return key{}, errors.New("a certificate, and its private key is not there")
+		return key{}, errKeyless
 	}
 	signer, err := ssh.NewCertSigner(certificate, k.signer)
 	if err != nil {
@@ -284,7 +299,7 @@ func certify(text []byte, keys []key, from string) (key, error) {
 var decrypted sync.Map
 
 func parseKey(text []byte, passphrase string) (ssh.Signer, error) {
-	signer, err := ssh.ParsePrivateKey(text)
+	signer, err := plainKey(text)
 	var sealed *ssh.PassphraseMissingError
 	if !errors.As(err, &sealed) || passphrase == "" {
 		return signer, err
@@ -301,6 +316,24 @@ func parseKey(text []byte, passphrase string) (ssh.Signer, error) {
 		return open()
 	}
 	return nil, err
+}
+
+// plainKey reads a private key, or says what it takes to read it, also for what the library has no words.
+func plainKey(text []byte) (ssh.Signer, error) {
+	signer, err := ssh.ParsePrivateKey(text)
+	text = bytes.TrimSpace(text)
+	block, _ := pem.Decode(text)
+	switch {
+	case err == nil:
+	case block != nil && block.Type == "ENCRYPTED PRIVATE KEY":
+		err = errors.New("it is encrypted in the form of PKCS#8, which is not read here: a copy that `ssh-keygen -p -f COPY` has changed is in OpenSSH's own form")
+	case block != nil || !bytes.HasPrefix(text, []byte("-----BEGIN ")):
+	case !bytes.Contains(text, []byte("\n")):
+		err = errors.New("it stands on one line: a private key has line breaks, and blanks or a \\n that is written out are none")
+	default:
+		err = errors.New("it begins as a private key does, but is not whole: lines may be missing, broken or indented")
+	}
+	return signer, err
 }
 
 // lateSigner is a key whose private part is needed, or asked for, only when the server has accepted the public one.

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"crypto/rand"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -160,6 +161,16 @@ func TestSSHD_auth(t *testing.T) {
 			},
 			connections: 1,
 		},
+		// The same key is offered once, whatever it is found in.
+		"file-that-the-agent-holds": {
+			prepare: func(t *testing.T, s *server) []string {
+				other := manyKeys(t, 1)[0]
+				socket := agentWith(t, other, s.client)
+				s.client = other
+				return []string{"IdentityAgent \"" + socket + "\""}
+			},
+			connections: 1, refused: 1,
+		},
 		"file-before-agent": {
 			prepare: func(t *testing.T, _ *server) []string {
 				return []string{"IdentityAgent \"" + agentWith(t, manyKeys(t, 9)...) + "\""}
@@ -265,6 +276,61 @@ func TestSSHD_auth(t *testing.T) {
 				to.PrivateKey = read(t, filepath.Join(s.dir, "mine"))
 				certificate(t, authority, k.PublicKey(), filepath.Join(s.dir, "certified"), asUser(s))
 				to.Certificate = read(t, filepath.Join(s.dir, "certified"))
+			},
+			connections: 1,
+		},
+		"certificate-of-the-provider-for-a-key-of-the-agent": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(_ *testing.T, s *server) []string { s.client = "none"; return nil },
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				mine := filepath.Join(s.dir, "mine")
+				certificate(t, authority, newKey(t, mine, "ed25519", "").PublicKey(), filepath.Join(s.dir, "certified"), asUser(s))
+				to.Agent, to.Certificate = agentWith(t, mine), read(t, filepath.Join(s.dir, "certified"))
+			},
+			connections: 1,
+		},
+		"certificate-of-the-provider-for-a-file": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(t *testing.T, s *server) []string {
+				s.client = filepath.Join(s.dir, "mine")
+				certificate(t, authority, newKey(t, s.client, "ed25519", "").PublicKey(), filepath.Join(s.dir, "certified"), asUser(s))
+				return nil
+			},
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				to.Certificate = read(t, filepath.Join(s.dir, "certified"))
+			},
+			connections: 1,
+		},
+		"given-with-a-certificate-beside": {
+			options: []string{"TrustedUserCAKeys " + authorityFile + ".pub"},
+			prepare: func(*testing.T, *server) []string { return nil },
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				mine := filepath.Join(s.dir, "mine")
+				certificate(t, authority, newKey(t, mine, "ed25519", "").PublicKey(), mine+"-cert.pub", asUser(s))
+				to.PrivateKey, to.PrivateKeyFile = read(t, mine), mine
+			},
+			connections: 1,
+		},
+		"given-with-an-expired-certificate-beside": {
+			prepare: func(*testing.T, *server) []string { return nil },
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				may, err := ssh.ParsePrivateKey([]byte(read(t, s.client)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				certificate(t, authority, may.PublicKey(), s.client+"-cert.pub", func(c *ssh.Certificate) {
+					asUser(s)(c)
+					c.ValidBefore = uint64(time.Now().Add(-time.Minute).Unix())
+				})
+				to.PrivateKey, to.PrivateKeyFile = read(t, s.client), s.client
+			},
+			connections: 1,
+		},
+		"given-with-the-certificate-of-another-beside": {
+			prepare: func(*testing.T, *server) []string { return nil },
+			change: func(t *testing.T, s *server, to *remote.Target) {
+				certificate(t, authority, authority.PublicKey(), s.client+"-cert.pub", asUser(s))
+				to.PrivateKey, to.PrivateKeyFile = read(t, s.client), s.client
 			},
 			connections: 1,
 		},
@@ -381,29 +447,61 @@ func TestSSHD_authRefused(t *testing.T) {
 	}
 }
 
-// A key that is given and cannot be read is the reason, by its file; nobody is asked to log in with another.
+// What is given to log in with and cannot be used is the reason, by its file; nobody is asked to log in with something else.
 func TestSSHD_authGiven(t *testing.T) {
 	t.Parallel()
 	s := sshd(t, start(t))
 	public := read(t, s.client+".pub")
 	plain := read(t, s.client)
 	encrypt(t, s)
+	authority := newKey(t, filepath.Join(s.dir, "authority"), "ed25519", "")
+	certified := filepath.Join(s.dir, "certified")
+	certificate(t, authority, authority.PublicKey(), certified, func(c *ssh.Certificate) { c.CertType = ssh.UserCert })
+	// An empty key of this form is told by its first line as well as a whole one.
+	pkcs8 := string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY"}))
+	file := func(text, passphrase, file string) func(*remote.Target) {
+		return func(to *remote.Target) { to.PrivateKey, to.Passphrase, to.PrivateKeyFile = text, passphrase, file }
+	}
+	with := func(text, certificate string) func(*remote.Target) {
+		return func(to *remote.Target) { to.PrivateKey, to.Certificate = text, certificate }
+	}
+	agent := func(socket string) func(*remote.Target) { return func(to *remote.Target) { to.Agent = socket } }
 	for name, test := range map[string]struct {
-		key, passphrase, file string
-		says                  string
+		give  func(*remote.Target)
+		field string
+		says  string
 	}{
-		"encrypted":        {read(t, s.client), "", s.client, s.client + ": it is encrypted, there is no passphrase for it, and no agent holds it"},
-		"wrong-passphrase": {read(t, s.client), "open barley", s.client, s.client + ": the passphrase does not open it"},
-		"public":           {public, "", s.client + ".pub", s.client + ".pub: it is a public key"},
-		"text":             {"nonsense", "", "", "the private key: ssh: no key found"},
+		"encrypted":        {file(read(t, s.client), "", s.client), "PrivateKey", s.client + ": it is encrypted, there is no passphrase for it, and no agent holds it"},
+		"wrong-passphrase": {file(read(t, s.client), "open barley", s.client), "PrivateKey", s.client + ": the passphrase does not open it"},
+		"public":           {file(public, "", s.client+".pub"), "PrivateKey", s.client + ".pub: it is a public key"},
+		"text":             {file("nonsense", "", ""), "PrivateKey", "the private key: ssh: no key found"},
+		"pkcs8":            {file(pkcs8, "open sesame", s.client), "PrivateKey", s.client + ": it is encrypted in the form of PKCS#8, which is not read here: a copy that `ssh-keygen -p"},
+		"one-line":         {file(strings.ReplaceAll(plain, "\n", " "), "", ""), "PrivateKey", "the private key: it stands on one line"},
+		"written-out":      {file(strings.ReplaceAll(plain, "\n", `\n`)+"\n", "", ""), "PrivateKey", "the private key: it stands on one line"},
+		"cut":              {file(plain[:len(plain)/2], "", ""), "PrivateKey", "it begins as a private key does, but is not whole"},
+		"indented":         {file(strings.ReplaceAll(plain, "\n", "\n  "), "", ""), "PrivateKey", "it begins as a private key does, but is not whole"},
+		"certificate":      {with(plain, "nonsense"), "Certificate", "the certificate: ssh: no key found"},
+		"certificate-only": {with("", "nonsense"), "Certificate", "the certificate: ssh: no key found"},
+		"no-certificate":   {with("", public), "Certificate", "the certificate: a public key, and no certificate"},
+		"of-another":       {with("", read(t, certified)), "Certificate", "the certificate: a certificate, and its private key is not there (" + s.client + ": encrypted"},
+		"agent":            {agent("/nowhere/agent"), "Agent", "the agent at /nowhere/agent: "},
+		"agent-unset":      {agent("$REMOTE_TEST_UNSET"), "Agent", "the agent at $REMOTE_TEST_UNSET: the environment variable is not set"},
+		"agent-braces":     {agent("${REMOTE_TEST_UNSET}/a"), "Agent", "the agent at ${REMOTE_TEST_UNSET}/a: the environment variable REMOTE_TEST_UNSET is not set"},
+		"agent-at-home":    {agent("~/no agent"), "Agent", "the agent at /"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			to := configured(t, s.config(t, "mini"))
-			to.PrivateKey, to.PrivateKeyFile, to.Passphrase, to.ConnectTimeout = test.key, test.file, test.passphrase, patience
+			to.ConnectTimeout = patience
+			test.give(&to)
 			var dial *remote.DialError
-			if err := hello(t, to); !errors.As(err, &dial) || dial.Stage != remote.StageKey || !strings.Contains(err.Error(), test.says) {
+			var given *remote.GivenError
+			err := hello(t, to)
+			if !errors.As(err, &dial) || dial.Stage != remote.StageKey || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v", err)
+			}
+			if !errors.As(err, &given) || given.Field != test.field {
+				t.Errorf("got %+v", given)
 			}
 		})
 	}

@@ -120,6 +120,24 @@ func TestSSHD_lookUp(t *testing.T) {
 	}
 }
 
+// A Mac is dialled by the family of addresses that is said, and by no other.
+func TestSSHD_addressFamily(t *testing.T) {
+	t.Parallel()
+	s := sshd(t, start(t))
+	for family, reaches := range map[string]bool{"any": true, "inet": true, "INET": true, "inet6": false} {
+		to := configured(t, s.config(t, "mini", "AddressFamily "+family))
+		to.ConnectTimeout = patience
+		err := hello(t, to)
+		var dial *remote.DialError
+		if reaches != (err == nil) || !reaches && (!errors.As(err, &dial) || dial.Stage != remote.StageTCP) {
+			t.Errorf("%s: got %v", family, err)
+		}
+	}
+	if n := s.connections.Load(); n != 3 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 // A configuration that cannot be read is told in ssh's own words.
 func TestSSHD_configBroken(t *testing.T) {
 	t.Parallel()

@@ -29,13 +29,15 @@ type Target struct {
 	// PrivateKey is the text of a private key in PEM form. When it is set, the Mac is offered nothing else but Password; jump hosts are
 	// offered it besides those of ssh's configuration.
 	PrivateKey string
-	// PrivateKeyFile is where PrivateKey was read, for messages; empty: it was given as a text.
+	// PrivateKeyFile is where PrivateKey was read, for messages; empty: it was given as a text. Without a Certificate, one in KEY-cert.pub
+	// beside it is offered, too, if it is of use.
 	PrivateKeyFile string
-	// Certificate is the user certificate for PrivateKey, as in a file KEY-cert.pub; empty: there is none.
+	// Certificate is the user certificate for PrivateKey, or without that for one of the other keys, as in a file KEY-cert.pub; empty:
+	// there is none.
 	Certificate string
 	// Passphrase decrypts PrivateKey and the files of keys, when those are encrypted.
 	Passphrase string
-	// Agent is the socket of an SSH agent; "none": none is asked. Without PrivateKey the keys of the agent and of the files that ssh's
+	// Agent is the socket of an SSH agent, in the ways of ssh's IdentityAgent, which must answer; "none": none is asked. Without PrivateKey the keys of the agent and of the files that ssh's
 	// configuration names are offered, or those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
 	Agent string
 	// Password answers the server's password or keyboard-interactive question, once. Empty: none is tried.
