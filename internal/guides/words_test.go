@@ -26,17 +26,15 @@ var words = map[string]func(*session){
 		s.must(err)
 	},
 
-	// The Mac's minutes last six seconds from here on.
+	// The minute that the Mac waits for a confirmation is over when the guide says how that ends.
 	"in the background, until pf is enabled": func(s *session) {
-		mac := office()
-		mac.Second = time.Second / 10
-		s.becomes(mac)
+		s.becomes(office())
 		s.behind = func() bool {
 			out, _, _ := s.mac.Run(s.t.Context(), "/sbin/pfctl -q -s info && /bin/cat /private/var/run/macos-fleet.watchdog.*/state")
 			return strings.Contains(out, "Enabled") && strings.Contains(out, "loaded")
 		}
 	},
-	"its end": func(*session) {},
+	"its end": func(s *session) { s.mac.Sleep(time.Minute) },
 
 	// What a Mac and its network can be like, for the guide to troubleshooting.
 	"all is well":    func(s *session) { s.becomes(office()) },
