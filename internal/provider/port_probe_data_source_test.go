@@ -40,7 +40,7 @@ func TestPortProbe(t *testing.T) {
 		probeSays("ip", knownvalue.StringExact("127.0.0.1")),
 		probeSays("summary", knownvalue.StringExact(fmt.Sprintf("open %d; closed %d", ssh, none))),
 	}
-	ports := fmt.Sprintf("  ports = [%d, \"%d-%d\"]\n", ssh, none, none)
+	ports := fmt.Sprintf("  timeout = \"60s\"\n  ports = [%d, \"%d-%d\"]\n", ssh, none, none)
 	mac.run(
 		resource.TestStep{Config: mac.probed("%s", ports), ConfigStateChecks: checks},
 		resource.TestStep{Config: mac.probed("%s", ports+"  from = \"mini\"\n  host = \"mini\"\n  address = \"127.0.0.1\"\n"), ConfigStateChecks: checks},
