@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -34,7 +33,7 @@ func connection(sim *macsim.Mac, extra map[string]string) string {
 	address, port, _ := strings.Cut(sim.Addr(), ":")
 	settings := map[string]string{
 		"address": address, "port": port, "user": "admin", "private_key": sim.ClientKey(), "ssh_config_file": "none",
-		"confirm_timeout": "10m", // 12 s of a simulated Mac whose seconds are 20 ms
+		"confirm_timeout": "10m", // a minute with a simulated Mac
 		"host_key":        strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sim.HostKey()))),
 	}
 	for k, v := range extra {
@@ -99,7 +98,7 @@ func TestConnection_refused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.mac.Second = 20 * time.Millisecond
+			test.mac.Second = second
 			sim := macsim.Start(t, test.mac)
 			before := sim.String()
 			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{{
@@ -114,7 +113,7 @@ func TestConnection_refused(t *testing.T) {
 
 // Files are given by names in the home folder, and a certificate beside the key that is of no use is no reason not to log in with the key.
 func TestConnection_files(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	dir := t.TempDir()
 	t.Setenv("HOME", dir)
 	for name, text := range map[string]string{"key": sim.ClientKey(), "key-cert.pub": "of another time\n", "known": sim.KnownHostsLine() + "\n", "config": "User admin\n"} {
@@ -130,6 +129,7 @@ provider "macos" {
   private_key_file  = "~/key"
   known_hosts_files = ["~/known"]
   ssh_config_file   = "~/config"
+  confirm_timeout   = "10m"
 }
 `, port) + anyAnchor}}})
 }
@@ -157,7 +157,7 @@ func wrapped(want string) *regexp.Regexp {
 
 // Whoever has a working `ssh mini` writes one word.
 func TestConnection_sshConfig(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	dir := t.TempDir()
 	address, port, _ := strings.Cut(sim.Addr(), ":")
 	for name, text := range map[string]string{
@@ -170,7 +170,7 @@ func TestConnection_sshConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	config := fmt.Sprintf("provider \"macos\" {\n  host = \"mini\"\n  ssh_config_file = %q\n}\n", filepath.Join(dir, "config"))
+	config := fmt.Sprintf("provider \"macos\" {\n  host = \"mini\"\n  ssh_config_file = %q\n  confirm_timeout = \"10m\"\n}\n", filepath.Join(dir, "config"))
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 		{Config: config + anyAnchor},
 		{Config: config + anyAnchor, PlanOnly: true},
@@ -307,7 +307,7 @@ func TestBecause_undone(t *testing.T) {
 
 // A key that no known_hosts file has is not accepted; the line that the error tells is all that is missing.
 func TestConnection_knownHosts(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	config := strings.Replace(connection(sim, map[string]string{"host_key": ""}), "provider \"macos\" {\n",
 		fmt.Sprintf("provider \"macos\" {\n  known_hosts_files = [%q]\n", file), 1) + anyAnchor
@@ -326,7 +326,7 @@ func TestConnection_knownHosts(t *testing.T) {
 
 // Passwords come from files, which end with a newline.
 func TestConnection_sudoPassword(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret", Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Sudo: macsim.SudoPassword, Password: "secret", Second: second})
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 		{Config: connection(sim, map[string]string{"password": "secret\n", "sudo_password": "secret\r\n"}) + anyAnchor},
 	}})
@@ -339,7 +339,7 @@ func TestConnection_sudoPassword(t *testing.T) {
 
 // A sudo password that is not needed is not taken for anything else.
 func TestConnection_needlessSudoPassword(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 		{Config: connection(sim, map[string]string{"sudo_password": "secret"}) + anyAnchor},
 	}})
@@ -350,7 +350,7 @@ func TestConnection_noise(t *testing.T) {
 	for _, shell := range []string{"zsh", "bash", "fish", "tcsh"} {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()
-			sim := macsim.Start(t, macsim.Mac{Shell: shell, Noise: "Welcome!\n@ end 0\n", Second: 20 * time.Millisecond})
+			sim := macsim.Start(t, macsim.Mac{Shell: shell, Noise: "Welcome!\n@ end 0\n", Second: second})
 			resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
 				{Config: connection(sim, nil) + anyAnchor},
 			}})
@@ -359,7 +359,7 @@ func TestConnection_noise(t *testing.T) {
 }
 
 func TestConnection_whichMac(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	two := strings.Replace(connection(sim, nil), "hosts = {", "hosts = {\n    other = { address = \"192.0.2.1\" }", 1)
 	for name, test := range map[string]struct{ config, want string }{
 		"unknown":   {two + strings.Replace(anyAnchor, "{", "{\n  host = \"mnii\"", 1), `(?s)Unknown Mac "mnii".*mini, other.*keep the old name`},
@@ -389,7 +389,7 @@ resource "terraform_data" "later" {
   triggers_replace = %d
 }
 `
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(file, []byte(sim.KnownHostsLine()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -460,7 +460,7 @@ func closedPort(t *testing.T) string {
 
 // What answers over SSH but is no Mac is told as that.
 func TestConnection_noMac(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	sim.Fail(func(argv []string) *macsim.Failure {
 		if argv[0] == "/usr/bin/uname" {
 			return &macsim.Failure{Exit: 1}
@@ -474,7 +474,7 @@ func TestConnection_noMac(t *testing.T) {
 
 // A connection that is lost while a Mac is read changes nothing there, and is as good as one that cannot be made.
 func TestConnection_lostReading(t *testing.T) {
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
+	sim := macsim.Start(t, macsim.Mac{Second: second})
 	cut := func(cut macsim.Cut) func() {
 		return func() {
 			sim.Fail(func(argv []string) *macsim.Failure {

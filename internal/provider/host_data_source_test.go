@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -22,7 +21,7 @@ func onVersions(t *testing.T, mac macsim.Mac, test func(*testing.T, *testMac)) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			mac := mac
-			mac.Version, mac.Second = version, 20*time.Millisecond
+			mac.Version, mac.Second = version, second
 			sim := macsim.Start(t, mac)
 			test(t, &testMac{Mac: sim, t: t, provider: providerBlock(sim)})
 		})

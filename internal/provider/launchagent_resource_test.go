@@ -3,7 +3,6 @@ package provider
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -25,7 +24,7 @@ func (m *testMac) agent(body string) string {
 // withUsers is a Mac of admin and anna; the users of these names are logged in at its screen.
 func withUsers(t *testing.T, names ...string) *testMac {
 	t.Helper()
-	sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond, People: []string{"anna"}})
+	sim := macsim.Start(t, macsim.Mac{Second: second, People: []string{"anna"}})
 	for _, name := range names {
 		if err := sim.LogIn(name); err != nil {
 			t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
@@ -28,7 +27,7 @@ func reached(t *testing.T, server string) *testMac {
 	t.Helper()
 	client := map[bool]string{true: "100.64.0.9:50000", false: "198.51.100.7:50000"}[strings.HasPrefix(server, "100.")]
 	sim := macsim.Start(t, macsim.Mac{
-		Second: 20 * time.Millisecond, Client: netip.MustParseAddrPort(client), Server: netip.MustParseAddrPort(server + ":22"),
+		Second: second, Client: netip.MustParseAddrPort(client), Server: netip.MustParseAddrPort(server + ":22"),
 	})
 	return &testMac{Mac: sim, t: t, provider: providerBlock(sim)}
 }

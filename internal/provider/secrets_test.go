@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -67,8 +66,8 @@ func TestSecrets(t *testing.T) {
 	secrets["sudo_password"] = secrets["password"] // as macOS has it
 	key, private := encryptedKey(t, secrets["passphrase"])
 	macs := []*macsim.Mac{
-		macsim.Start(t, macsim.Mac{Password: secrets["password"], Sudo: macsim.SudoPassword, Second: 20 * time.Millisecond}),
-		macsim.Start(t, macsim.Mac{AuthorizedKeys: []ssh.PublicKey{key}, Second: 20 * time.Millisecond}),
+		macsim.Start(t, macsim.Mac{Password: secrets["password"], Sudo: macsim.SudoPassword, Second: second}),
+		macsim.Start(t, macsim.Mac{AuthorizedKeys: []ssh.PublicKey{key}, Second: second}),
 	}
 	var ends []any
 	for _, mac := range macs {

@@ -55,7 +55,7 @@ func TestSourceExamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			run := func(cfg macsim.Mac, hand string, says ...string) {
-				cfg.Second = 20 * time.Millisecond
+				cfg.Second = second
 				sim := macsim.Start(t, cfg)
 				mac := &testMac{Mac: sim, t: t, provider: strings.Replace(providerBlock(sim), "mini =", "mini-01 =", 1)}
 				mac.sh(hand)

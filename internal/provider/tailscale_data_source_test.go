@@ -78,7 +78,7 @@ func TestTailscale_app(t *testing.T) {
 	for variant, ssh := range map[string]bool{"app-store": false, "standalone": false} {
 		t.Run(variant, func(t *testing.T) {
 			t.Parallel()
-			sim := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond, Tailscale: macsim.Tailscale{Variant: variant, Version: "1.98.0"}})
+			sim := macsim.Start(t, macsim.Mac{Second: second, Tailscale: macsim.Tailscale{Variant: variant, Version: "1.98.0"}})
 			mac := &testMac{Mac: sim, t: t, provider: providerBlock(sim)}
 			const check = `
 check "tailnet" {
