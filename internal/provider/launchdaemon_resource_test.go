@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	frameworkresource "github.com/hashicorp/terraform-plugin-framework/resource"
@@ -438,6 +439,7 @@ func TestLaunchdaemon_undone(t *testing.T) {
 		case strings.HasPrefix(line, "/bin/launchctl bootstrap") && strings.HasSuffix(line, "/1/job.plist"):
 			mac.RefuseConnections(true)
 			mac.CutConnections()
+			go mac.unconfirmed(func() {})
 		case line == "/bin/launchctl bootout system/com.acme.sshd":
 			mac.RefuseConnections(false)
 		}
@@ -477,7 +479,7 @@ func reach(t *testing.T, mac *testMac) *remote.Host {
 	}
 	h := remote.NewHost(remote.Target{
 		Name: "mini", Address: address, Port: number, User: "admin", PrivateKey: mac.ClientKey(),
-		HostKey: string(ssh.MarshalAuthorizedKey(mac.HostKey())),
+		HostKey: string(ssh.MarshalAuthorizedKey(mac.HostKey())), ConfirmTimeout: 10 * time.Minute,
 	})
 	t.Cleanup(h.Close)
 	return h
@@ -573,7 +575,8 @@ func TestLaunchdaemon_restartTriggers(t *testing.T) {
 	mac := simulated(t)
 	last := ""
 	with := func(triggers string) string {
-		return mac.daemon("tfacc.restart", sleeper+"\n  run_at_load = true\n"+triggers)
+		lasting := strings.Replace(sleeper, "600", "600000", 1) // longer than the test, by a Mac whose seconds are short
+		return mac.daemon("tfacc.restart", lasting+"\n  run_at_load = true\n"+triggers)
 	}
 	started := func(anew bool) resource.TestCheckFunc {
 		return func(*terraform.State) error {

@@ -16,7 +16,6 @@ import (
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
 	"github.com/macos-fleet/terraform-provider-macos/internal/pfctl"
-	"github.com/macos-fleet/terraform-provider-macos/internal/remote"
 )
 
 // guarded is a Mac whose rules decide about us, with pf enabled by somebody.
@@ -53,25 +52,34 @@ func (m *testMac) alone() {
 	m.sh(`while /bin/ls /private/var/run | /usr/bin/grep -v token | /usr/bin/grep -q macos-fleet || /bin/launchctl list | /usr/bin/grep -q macos-fleet.watchdog; do /bin/sleep 0.5; done`)
 }
 
+// unconfirmed puts the Mac's clock forward, so that the time to confirm a change is over, when that is in force and cut has returned.
+func (m *testMac) unconfirmed(cut func()) {
+	_, _, _ = m.Run(m.t.Context(), "until /usr/bin/grep -q loaded /private/var/run/macos-fleet.watchdog.*/state; do /bin/sleep 0.1; done")
+	cut()
+	m.Sleep(10 * time.Minute)
+}
+
+// held returns when the Mac holds back what we send.
+func (m *testMac) held() { m.AwaitHeld(1) }
+
 // loads are the words of the program that loads new rules.
 const loads = "-o none -a com.apple/250.x -f rules"
 
 // Rules that cut us off, and are applied all the same, are undone by the Mac. It is said what was tried, which rule it was, and that the Mac is as
 // it was.
 func TestLockout_undone(t *testing.T) {
-	mac := guarded(t, 100*time.Millisecond)
-	short := mac.with(`confirm_timeout = "20s"`)
+	mac := guarded(t, second)
 	before := mac.state()
 	mac.run(
 		resource.TestStep{
-			Config: strings.Replace(short.anchor("com.apple/250.x", walls), "  rules", "  allow_lockout = true\n  rules", 1),
+			PreConfig: func() { go mac.unconfirmed(mac.held) },
+			Config:    strings.Replace(mac.anchor("com.apple/250.x", walls), "  rules", "  allow_lockout = true\n  rules", 1),
 			ExpectError: wrapped(`(?s)Unable to Load pf Anchor "com.apple/250.x".*rules = .*tried on mini, and then no new connection could be made.*` +
 				`mini has undone it by itself and is as it was before\..*probably why.*This was cut: .*a new SSH connection, the way this one came: in on en0 proto tcp from 198.51.100.7 to 192.168.1.10 port 22.*` +
 				`Line 2 of the rules of anchor "com.apple/250.x" cut it: block drop in all`),
 		},
 		resource.TestStep{
 			PreConfig: func() {
-				mac.alone()
 				if after := mac.state(); after != before {
 					t.Errorf("the Mac is not as before:\n%s", diff(before, after))
 				}
@@ -83,24 +91,28 @@ func TestLockout_undone(t *testing.T) {
 
 // While the apply of another machine changes the Mac, ours says whose it is, or waits for it.
 func TestLockout_twoAtOnce(t *testing.T) {
-	mac := guarded(t, time.Second)
-	impatient := mac.with("confirm_timeout = \"10m\"\n  command_timeout = \"2s\"")
-	arrived, release := make(chan struct{}), make(chan struct{})
+	t.Parallel()
+	mac := guarded(t, time.Second) // the other is held up
+	impatient := mac.with("confirm_timeout = \"10m\"\n  command_timeout = \"10s\"")
+	arrived, released := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	t.Cleanup(release) // or the Mac would not end
 	ended := make(chan error, 1)
 	var calls int
 	mac.run(
 		resource.TestStep{
 			PreConfig: func() {
-				mac.once("-o none -a com.apple/200.other -f rules", func() { close(arrived); <-release })
-				target := reach(t, mac).Target()
-				target.ConfirmTimeout = 10 * time.Minute // it is held up
-				other := remote.NewHost(target)
-				t.Cleanup(other.Close)
+				mac.once("-o none -a com.apple/200.other -f rules", func() { close(arrived); <-released })
+				other := reach(t, mac)
 				go func() {
 					_, err := pfctl.Apply(context.WithoutCancel(t.Context()), other, "com.apple/200.other", ways, pfctl.Seen{})
 					ended <- err
 				}()
-				<-arrived
+				select {
+				case <-arrived:
+				case err := <-ended:
+					t.Fatalf("the other: %v", err)
+				}
 			},
 			Config:      impatient.anchor("com.apple/250.x", ways),
 			ExpectError: wrapped(`(?s)Unable to Load pf Anchor.*Another apply is changing mini: that of admin from 198.51.100.7\. .*command_timeout`),
@@ -113,7 +125,7 @@ func TestLockout_twoAtOnce(t *testing.T) {
 					for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
 						for _, c := range mac.Calls()[calls:] {
 							if c.Argv[0] == "/bin/ln" {
-								close(release)
+								release()
 								return
 							}
 						}
@@ -137,8 +149,9 @@ func TestLockout_twoAtOnce(t *testing.T) {
 // The lock of a machine that has died holds ours up for as long as it says. (That what it has left in force is undone first is tested in package
 // pfctl.)
 func TestLockout_deadHolder(t *testing.T) {
-	mac := guarded(t, 100*time.Millisecond)
-	impatient := mac.with("confirm_timeout = \"10m\"\n  command_timeout = \"2s\"")
+	t.Parallel()
+	mac := guarded(t, second)
+	impatient := mac.with("confirm_timeout = \"10m\"\n  command_timeout = \"10s\"")
 	mac.run(
 		resource.TestStep{
 			PreConfig: func() {
@@ -156,34 +169,40 @@ func TestLockout_deadHolder(t *testing.T) {
 
 // A provider process that is killed right after the load leaves a Mac that goes back to its old rules, and the next apply works.
 func TestLockout_killed(t *testing.T) {
-	mac := guarded(t, 100*time.Millisecond)
+	mac := guarded(t, second)
 	pid := filepath.Join(t.TempDir(), "pid")
 	c := newCLI(t, pidEnv+"="+pid)
-	c.configure(mac.with(`confirm_timeout = "20s"`).anchor("com.apple/250.x", ways))
+	c.configure(mac.anchor("com.apple/250.x", ways))
 	before := mac.state()
-	killed := false
+	loaded := make(chan struct{})
 	mac.once(loads, func() {
+		close(loaded)
 		text, err := os.ReadFile(pid)
-		if err != nil {
-			t.Error(err)
-			return
-		}
 		number, _ := strconv.Atoi(string(text))
-		process, err := os.FindProcess(number)
+		var process *os.Process
+		if err == nil {
+			process, err = os.FindProcess(number)
+		}
 		if err == nil {
 			err = process.Kill()
 		}
-		if killed = err == nil; !killed {
+		if err != nil {
 			t.Error(err)
 		}
 	})
 	cmd := exec.CommandContext(t.Context(), c.path, "apply", "-auto-approve")
 	cmd.Dir, cmd.Env = c.dir, c.env
-	if out, err := cmd.CombinedOutput(); err == nil || !killed {
+	out, err := cmd.CombinedOutput()
+	if err == nil {
 		t.Errorf("nobody was killed:\n%s", out)
 	}
+	select {
+	case <-loaded:
+	default:
+		t.Fatalf("it ended before the load:\n%s", out)
+	}
 	mac.Watch(nil)
-	mac.alone()
+	mac.unconfirmed(func() {})
 	if after := mac.state(); after != before {
 		t.Errorf("the Mac is not as before:\n%s", diff(before, after))
 	}

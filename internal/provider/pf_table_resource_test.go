@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -278,10 +277,9 @@ resource "macos_pf_anchor" "test" {
 // A plan foresees that an address, or the lack of one, cuts the way in; with allow_lockout the Mac takes it back by itself.
 func TestPFTable_lockout(t *testing.T) {
 	sim := macsim.Start(t, macsim.Mac{
-		Second: 100 * time.Millisecond, Client: netip.MustParseAddrPort("198.51.100.7:50000"), Server: netip.MustParseAddrPort("192.168.1.10:22"),
+		Second: second, Client: netip.MustParseAddrPort("198.51.100.7:50000"), Server: netip.MustParseAddrPort("192.168.1.10:22"),
 	})
 	mac := &testMac{Mac: sim, t: t, provider: providerBlock(sim)}
-	short := mac.with(`confirm_timeout = "20s"`)
 	config := func(body string, list ...string) string {
 		return mac.anchor("tfacc.web", "pass out all\ntable <bad> persist\nblock drop in quick on en0 from <bad>\n") + fmt.Sprintf(`
 resource "macos_pf" "on" {
@@ -304,7 +302,8 @@ resource "macos_pf_table" "test" {
 			ExpectError: wrapped(`(?s)pf Table <bad> of Anchor "tfacc.web" Would Cut mini Off.*block drop in quick on en0 from <bad>.*allow_lockout = true`),
 		},
 		resource.TestStep{
-			Config:      strings.Replace(config("allow_lockout = true", "198.51.100.0/24"), mac.provider, short.provider, 1),
+			PreConfig:   func() { go mac.unconfirmed(mac.held) },
+			Config:      config("allow_lockout = true", "198.51.100.0/24"),
 			ExpectError: wrapped(`(?s)Unable to Change pf Table <bad>.*has undone it by itself.*probably why.*block drop in quick on en0 from`),
 		},
 		resource.TestStep{
@@ -339,7 +338,7 @@ func TestPFTable_warnings(t *testing.T) {
 // The table comes before the rules that let in who is in it, and goes after them: at no moment is the way in cut.
 func TestPFTable_wayIn(t *testing.T) {
 	sim := macsim.Start(t, macsim.Mac{
-		Second: 20 * time.Millisecond, Client: netip.MustParseAddrPort("198.51.100.7:50000"), Server: netip.MustParseAddrPort("192.168.1.10:22"),
+		Second: second, Client: netip.MustParseAddrPort("198.51.100.7:50000"), Server: netip.MustParseAddrPort("192.168.1.10:22"),
 	})
 	mac := &testMac{Mac: sim, t: t, provider: providerBlock(sim)}
 	config := func(rules string, list ...string) string {
