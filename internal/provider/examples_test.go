@@ -17,16 +17,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/macos-fleet/terraform-provider-macos/internal/macsim"
 )
 
-// exampleMac is the kind of Mac that examples are for: with a cable in an office, and on a tailnet.
+// exampleMac is the kind of Mac that examples are for: with a cable in an office, and on a tailnet. Its seconds are as long as ours, since an
+// example leaves the time to confirm at a minute.
 var exampleMac = macsim.Mac{
-	Second: 100 * time.Millisecond,
 	Client: netip.MustParseAddrPort("192.168.1.2:50000"), Server: netip.MustParseAddrPort("192.168.1.10:22"),
 	Tailscale: macsim.Tailscale{Variant: "tailscaled"},
 }
@@ -69,7 +68,7 @@ func TestExamples(t *testing.T) {
 				kind := test.mac
 				kind.AuthorizedKeys = []ssh.PublicKey{c.key}
 				macs[mac] = macsim.Start(t, kind)
-				before[mac] = macs[mac].String()
+				before[mac] = (&testMac{Mac: macs[mac], t: t}).state()
 			}
 			if test.settle == nil {
 				test.settle = (*exampleCLI).asHosts
@@ -96,7 +95,7 @@ func TestExamples(t *testing.T) {
 			c.checks()
 			c.run(0, "destroy", "-input=false", "-auto-approve")
 			for _, mac := range test.names {
-				if after := macs[mac].String(); after != before[mac] {
+				if after := (&testMac{Mac: macs[mac], t: t}).state(); after != before[mac] {
 					t.Errorf("%s is not as before:\n%s", mac, diff(before[mac], after))
 				}
 			}
