@@ -58,6 +58,11 @@ func TestAway_told(t *testing.T) {
 			m.unread(t.Context(), d, "Unable to Read", err, read)
 			m.unplanned(d, "Unable to Plan", err, false)
 		}, []string{"Error: Unable to Reach mini"}},
+		// The error of a data source in a check block fails no run, so that of a resource has to.
+		"source-and-read": {false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
+			explain(d, path.Root("host"), "Unable to Read the Source", err)
+			m.unread(t.Context(), d, "Unable to Read", err, read)
+		}, []string{"Error: Unable to Read the Source", "Error: Unable to Reach mini", "Error: Unable to Read the Source"}},
 		"planned":   {false, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) { m.unplanned(d, "Unable to Plan", err, true) }, []string{"Error: Unable to Plan", "Error: Unable to Plan"}},
 		"keep-read": {true, remote.StageAuth, func(m *onMac, d *diag.Diagnostics, err error) { m.unread(t.Context(), d, "Unable to Read", err, read) }, []string{"Warning: mini Cannot Be Reached"}},
 		"keep-import": {true, remote.StageTCP, func(m *onMac, d *diag.Diagnostics, err error) {
@@ -232,6 +237,18 @@ func TestAway(t *testing.T) {
 		Steps: []resource.TestStep{
 			{Config: fail + onBoth(one, one)},
 			{PreConfig: away(true), Config: fail + onBoth(one, one), ExpectError: wrapped(`(?s)Unable to Reach there.*refused.*on_unreachable`)},
+			// A check block is not what the run fails by.
+			{
+				Config: fail + onBoth(one, one) + `
+check "there" {
+  data "macos_pf_status" "there" { host = "there" }
+  assert {
+    condition     = data.macos_pf_status.there.enabled
+    error_message = "pf is not enabled"
+  }
+}
+`, ExpectError: wrapped(`Unable to Reach there`),
+			},
 			{Config: keep + onBoth(one, one), PlanOnly: true},
 			{Config: keep + onBoth(two, one)},
 			{

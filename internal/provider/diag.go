@@ -22,13 +22,16 @@ import (
 // Mac, in whose words it failed, what state the Mac is in now, and what to do next. It is the only place where an error
 // becomes a diagnostic.
 func explain(diags *diag.Diagnostics, at path.Path, summary string, err error) {
-	if failure := unreached(err); failure != nil && saidBefore(failure, false) {
-		diags.AddAttributeError(at, summary, fmt.Sprintf("%s cannot be reached (%s), as another error says in full. Nothing was changed there.",
-			failure.Host, failure.Stage))
+	if failure := unreached(err); failure != nil && saidBefore(failure, inError) {
+		diags.AddAttributeError(at, summary, again(failure))
 		return
 	}
 	detail := because(err)
-	if detail == "" {
+	switch {
+	case detail != "":
+	case errors.Is(err, context.Canceled):
+		detail = "The run was cancelled while the Mac had not answered yet. For this, nothing was changed there."
+	default:
 		detail = err.Error()
 	}
 	diags.AddAttributeError(at, summary, detail)
@@ -58,13 +61,25 @@ var said sync.Map // whose keys are saying
 
 type saying struct {
 	failure *remote.DialError
-	kept    bool // in a warning, so that an error still has to tell it
+	how     string
 }
 
-// saidBefore reports whether users know of a failure, and takes note that they do now.
-func saidBefore(failure *remote.DialError, kept bool) bool {
-	_, before := said.LoadOrStore(saying{failure, kept}, true)
+// How users were told of a failure.
+const (
+	inWarning = "in a warning"          // so that an error still has to tell it
+	inError   = "in an error"           // which is only a warning, if it is that of a data source in a check block
+	inReading = "where it was not read" // in the error of a resource, by which the run fails
+)
+
+// saidBefore reports whether users were told of a failure in this way, and takes note that they are now.
+func saidBefore(failure *remote.DialError, how string) bool {
+	_, before := said.LoadOrStore(saying{failure, how}, true)
 	return before
+}
+
+// again is what is said of a failure of which users were told in full.
+func again(failure *remote.DialError) string {
+	return fmt.Sprintf("%s cannot be reached (%s), as is said in full elsewhere. Nothing was changed there.", failure.Host, failure.Stage)
 }
 
 // because is the detail for the errors that we know; "" for others.

@@ -58,9 +58,14 @@ func (m *onMac) unread(ctx context.Context, diags *diag.Diagnostics, summary str
 	m.inventory.away.Store(failure.Host, true)
 	// What is being imported has no last known state; every other resource has a list of its drift.
 	var drift types.List
-	if state.GetAttribute(ctx, path.Root("drift"), &drift); m.keeps(failure) && !drift.IsNull() {
+	state.GetAttribute(ctx, path.Root("drift"), &drift)
+	switch {
+	case m.keeps(failure) && !drift.IsNull():
 		m.warnAway(diags, failure)
-	} else if !saidBefore(failure, false) {
+	case saidBefore(failure, inReading):
+	case saidBefore(failure, inError):
+		diags.AddAttributeError(path.Root("host"), fmt.Sprintf("Unable to Reach %s", failure.Host), again(failure))
+	default:
 		detail := m.whyAway(failure) + "\n\nThis is said once for all resources of this Mac."
 		if mayPass(failure) {
 			detail += " With on_unreachable = \"keep\", plans for the other Macs go on without it."
@@ -100,7 +105,7 @@ func (m *onMac) keeps(failure *remote.DialError) bool {
 
 // warnAway tells of a Mac whose resources stay as they are in the state.
 func (m *onMac) warnAway(diags *diag.Diagnostics, failure *remote.DialError) {
-	if saidBefore(failure, true) {
+	if saidBefore(failure, inWarning) {
 		return
 	}
 	diags.AddAttributeWarning(path.Root("host"), fmt.Sprintf("%s Cannot Be Reached, and Its Resources Are Not Read", failure.Host),

@@ -137,7 +137,10 @@ func (r *pfAnchorResource) planRemoval(ctx context.Context, state tfsdk.State, d
 	about := removing(old.Name.ValueString(), mac, old.AllowLockout)
 	s, err := pfctl.Look(ctx, mac)
 	if err != nil {
-		if failure := unreached(err); failure == nil || !saidBefore(failure, true) {
+		switch failure := unreached(err); {
+		case failure != nil && r.keeps(failure):
+			r.warnAway(diags, failure)
+		case failure == nil || !saidBefore(failure, inWarning):
 			diags.AddWarning(fmt.Sprintf("Cannot Tell Whether %s Cuts %s Off", about.what, about.mac), cmp.Or(because(err), err.Error()))
 		}
 		return
