@@ -261,6 +261,10 @@ func TestUnreachable(t *testing.T) {
 			remote.DialError{Jump: "bastion", Stage: remote.StageAuth, Err: refused, Try: "ssh bastion"},
 			[]string{"mini cannot be reached, because its jump host bastion cannot", "This should work, without questions:\n\n    ssh bastion"},
 		},
+		"timeout": {
+			remote.DialError{Stage: remote.StageAuth, Err: context.DeadlineExceeded},
+			[]string{"connect_timeout sets how long"},
+		},
 		"tailscale-check": {
 			remote.DialError{Stage: remote.StageAuth, Err: refused, Banner: "# To authenticate, visit: https://login.tailscale.com/a/1\n"},
 			[]string{"visit the address below", "    # To authenticate, visit: https://login.tailscale.com/a/1"},

@@ -286,6 +286,9 @@ func unreachable(dial *remote.DialError) string {
 		detail = fmt.Sprintf("%s cannot be reached, because its jump host %s cannot, at %s. It failed at: %s.\n\n%s\n\n%s",
 			dial.Host, dial.Jump, dial.Addr, dial.Stage, indent(dial.Err.Error()), whatToDo(dial))
 	}
+	if errors.Is(dial.Err, context.DeadlineExceeded) && dial.Stage != remote.StageReading && dial.Stage != remote.StageSudo {
+		detail += "\n\nThe provider's connect_timeout sets how long all of it may take, from the name look-up until sudo has answered."
+	}
 	if banner := strings.TrimSpace(dial.Banner); banner != "" {
 		detail += "\n\nThe server said:\n\n" + indent(banner)
 	}

@@ -249,18 +249,27 @@ type hostKeyError struct{ error }
 func (e *hostKeyError) Unwrap() error { return e.error }
 
 // timeoutError is context.DeadlineExceeded of a connection, in words.
-type timeoutError struct{}
+type timeoutError struct {
+	limit time.Duration
+	ssh   bool // it is ssh's ConnectTimeout
+}
 
-func (timeoutError) Error() string { return "no answer within the connect timeout" }
+func (e timeoutError) Error() string {
+	if e.ssh {
+		return fmt.Sprintf("no answer within %v, which is ssh's ConnectTimeout", e.limit)
+	}
+	return fmt.Sprintf("no answer within the connect timeout of %v", e.limit)
+}
+
 func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // withCause names a deadline as the reason, where all that the error says is that the connection was closed.
 func withCause(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		if errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
-			return timeoutError{} // by us, for that reason
+			return context.Cause(ctx) // by us, for that reason
 		}
-		return fmt.Errorf("%w: %w", timeoutError{}, err)
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -256,7 +256,7 @@ func (h *Host) open(ctx context.Context, requests func() []byte) (*shell, error)
 		}
 		h.route = r
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.route.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, h.route.timeout.limit, h.route.timeout)
 	defer cancel()
 	client, err := h.route.dial(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ type route struct {
 	proxy string // as [Target.Proxy], for the connection that this machine makes
 	fleet *Fleet
 
-	timeout time.Duration // from the first connection until the root shell answers
+	timeout timeoutError  // from the first connection until the root shell answers
 	alive   time.Duration // how often a silent connection is asked for a sign of life
 }
 
@@ -39,7 +39,8 @@ type hop struct {
 
 // findRoute puts together what t says and what ssh's configuration says; t wins. Every error is a *DialError.
 func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.connectTimeout())
+	timeout := timeoutError{limit: t.connectTimeout()}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout.limit, timeout)
 	defer cancel()
 	to, jumps := parseDestination(t.Address), t.ProxyJump
 	to.user = cmp.Or(t.User, to.user)
@@ -49,7 +50,7 @@ func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
 	if t.ProxyCommand != "" {
 		jumps = "none"
 	}
-	r := &route{mac: t.name(), proxy: t.Proxy, fleet: f}
+	r := &route{mac: t.name(), proxy: t.Proxy, fleet: f, timeout: timeout}
 	if err := r.lead(ctx, t, to, jumps, 0); err != nil {
 		return nil, &DialError{Host: t.name(), Addr: t.addr(), User: t.User, Stage: StageConfig, Err: err}
 	}
@@ -69,7 +70,10 @@ func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
 	} else if unlessNone(t.Proxy) != "" {
 		first.proxyCommand = ""
 	}
-	r.timeout = cmp.Or(t.ConnectTimeout, mac.connectTimeout, t.connectTimeout())
+	// ssh's option is about the connection alone. The time here is for the login and sudo as well, and is never less because of it.
+	if t.ConnectTimeout == 0 && mac.connectTimeout > timeout.limit {
+		r.timeout = timeoutError{limit: mac.connectTimeout, ssh: true}
+	}
 	r.alive = cmp.Or(mac.aliveInterval, keepalive)
 	return r, nil
 }

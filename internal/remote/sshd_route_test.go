@@ -142,7 +142,7 @@ func TestSSHD_jumpFails(t *testing.T) {
 		says         string
 	}{
 		"no-name":       {mini("ProxyJump nowhere.invalid"), "nowhere.invalid", remote.StageName, ""},
-		"refused":       {"Host one\n  HostName 127.0.0.1\n  Port 1\n  ConnectTimeout 1\n" + mini("ProxyJump one", "ConnectTimeout 1"), "one", remote.StageTCP, ""},
+		"refused":       {"Host one\n  HostName 127.0.0.1\n  Port 1\n" + mini("ProxyJump one"), "one", remote.StageTCP, ""},
 		"host-key":      {jump.config(t, "one", "UserKnownHostsFile none") + mini("ProxyJump one"), "one", remote.StageHostKey, "unknown"},
 		"login":         {jump.config(t, "one", "User nobody-here") + mini("ProxyJump one"), "one", remote.StageAuth, "offered: "},
 		"second":        {jump.config(t, "one") + closed.config(t, "two", "UserKnownHostsFile none") + mini("ProxyJump one,two"), "two", remote.StageHostKey, "unknown"},
@@ -155,8 +155,11 @@ func TestSSHD_jumpFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			to := configured(t, test.config)
-			if name == "bad-jump" {
+			switch name {
+			case "bad-jump":
 				to.ProxyJump = "one,-oProxyCommand=x"
+			case "refused":
+				to.ConnectTimeout = time.Second
 			}
 			err := hello(t, to)
 			var dial *remote.DialError
@@ -186,12 +189,15 @@ func TestSSHD_proxyCommand(t *testing.T) {
 		"ends-well":       {options: []string{"ProxyCommand true"}, says: "the ProxyCommand ended: without a word"},
 		"not-found":       {command: "no-such-command %h", says: "no-such-command"},
 		"unknown-token":   {command: "nc --password secret %x", says: "the ProxyCommand: %x is not supported"},
-		"stays-silent":    {options: []string{"ConnectTimeout 1", "ProxyCommand sleep 10"}, says: "no answer within the connect timeout"},
+		"stays-silent":    {options: []string{"ProxyCommand sleep 10"}, says: "no answer within the connect timeout of 1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			to := configured(t, s.config(t, "mini", test.options...))
 			to.ProxyCommand = test.command
+			if name == "stays-silent" {
+				to.ConnectTimeout = time.Second
+			}
 			err := hello(t, to)
 			if test.says == "" {
 				if err != nil {

@@ -54,7 +54,7 @@ type Target struct {
 	// work without a password, unless User is root.
 	SudoPassword string
 
-	ConnectTimeout time.Duration // from the name look-up until the root shell answers; 0: ssh's ConnectTimeout, or 10 s
+	ConnectTimeout time.Duration // from the name look-up until the root shell answers; 0: 10 s, or ssh's ConnectTimeout if that is longer
 	CommandTimeout time.Duration // one script; 0: 2 min
 
 	// ConfirmTimeout is within which time a new connection must confirm a change that could cut the Mac off, before the Mac
