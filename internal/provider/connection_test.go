@@ -229,6 +229,10 @@ func TestUnreachable(t *testing.T) {
 			remote.DialError{Stage: remote.StageSudo, Err: context.DeadlineExceeded},
 			[]string{"did not answer", "connect_timeout"},
 		},
+		"sudo-terminal": {
+			remote.DialError{Stage: remote.StageSudo, Err: errors.New("sudo: sorry, you must have a tty to run sudo")},
+			[]string{"\n    Defaults:admin !requiretty", "!NOPASSWD", "!sudo_password"},
+		},
 		"sudo-wrong-password": {
 			remote.DialError{Stage: remote.StageSudo, Err: errors.New("sudo: 3 incorrect password attempts")},
 			[]string{"does not accept the provider's sudo_password", "Set the password that this user has on the Mac"},
@@ -259,11 +263,41 @@ func TestUnreachable(t *testing.T) {
 		},
 		"jump-login": {
 			remote.DialError{Jump: "bastion", Stage: remote.StageAuth, Err: refused, Try: "ssh bastion"},
-			[]string{"mini cannot be reached, because its jump host bastion cannot", "This should work, without questions:\n\n    ssh bastion"},
+			[]string{"mini cannot be reached, because its jump host bastion cannot", "!password that", "This should work, without questions:\n\n    ssh bastion"},
 		},
 		"timeout": {
 			remote.DialError{Stage: remote.StageAuth, Err: context.DeadlineExceeded},
 			[]string{"connect_timeout sets how long"},
+		},
+		"jump-wants-a-password": {
+			remote.DialError{Jump: "bastion", Stage: remote.StageAuth, Err: &remote.RefusedError{Takes: []string{"password"}, NoPassword: true}, Try: "ssh bastion"},
+			[]string{"jump hosts get none", "!This should work", "!the provider's password"},
+		},
+		"wants-a-password": {
+			remote.DialError{Stage: remote.StageAuth, Err: &remote.RefusedError{Takes: []string{"password"}, NoPassword: true}, Try: "ssh mini"},
+			[]string{"Set the provider's password", "!This should work"},
+		},
+		"wants-a-password-too": {
+			remote.DialError{Stage: remote.StageAuth, Err: &remote.RefusedError{
+				Takes: []string{"keyboard-interactive"}, Accepted: []string{"publickey"}, NoPassword: true,
+			}},
+			[]string{"publickey is accepted, and the server wants more (it takes: keyboard-interactive)", "Set the provider's password"},
+		},
+		"password-refused": {
+			remote.DialError{Stage: remote.StageAuth, Err: &remote.RefusedError{Takes: []string{"password"}}, Try: "ssh mini"},
+			[]string{"the key or password that the provider has", "!This should work"},
+		},
+		"no-such-user": {
+			remote.DialError{Stage: remote.StageAuth, Err: &remote.RefusedError{}},
+			[]string{"(the server takes: nothing)", "Check that user \"admin\" exists there"},
+		},
+		"algorithms": {
+			remote.DialError{Stage: remote.StageSSH, Err: &remote.AlgorithmsError{Option: "KexAlgorithms", Server: []string{"a", "b"}, Here: []string{"c", "d"}}},
+			[]string{"no KexAlgorithms in common: the server offers a, b", "Known here are c, d. Add one of these to the line KexAlgorithms in the sshd_config of mini.", "!host_key"},
+		},
+		"algorithms-pinned": {
+			remote.DialError{Stage: remote.StageHostKey, Err: &remote.AlgorithmsError{Option: "HostKeyAlgorithms", Server: []string{"a"}, Here: []string{"c"}}},
+			[]string{"host_key", "to the line HostKeyAlgorithms"},
 		},
 		"tailscale-check": {
 			remote.DialError{Stage: remote.StageAuth, Err: refused, Banner: "# To authenticate, visit: https://login.tailscale.com/a/1\n"},

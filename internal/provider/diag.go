@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -313,6 +314,14 @@ func whatToDo(dial *remote.DialError) string {
 	case strings.Contains(dial.Banner, "tailnet policy"):
 		return "The \"ssh\" section of the tailnet's policy says who may log in there, and as whom."
 	}
+	var none *remote.AlgorithmsError
+	if errors.As(dial.Err, &none) {
+		pinned := ""
+		if dial.Stage == remote.StageHostKey && dial.Jump == "" {
+			pinned = " If the provider's host_key is set, only algorithms for a key of its kind are."
+		}
+		return fmt.Sprintf("Known here are %s.%s Add one of these to the line %s in the sshd_config of %s.", strings.Join(none.Here, ", "), pinned, none.Option, machine(dial))
+	}
 	switch dial.Stage {
 	case remote.StageConfig:
 		return "Correct the configuration of ssh, or the provider's proxy_jump, proxy_command or proxy; or set its ssh_config_file: to another file, or to " +
@@ -353,12 +362,27 @@ func whatToDo(dial *remote.DialError) string {
 		}
 		return "Which keys are accepted, ssh's UserKnownHostsFile, GlobalKnownHostsFile and RevokedHostKeys say, or the provider's known_hosts_files and host_key."
 	case remote.StageAuth:
+		var refused *remote.RefusedError
+		if errors.As(dial.Err, &refused) && !slices.Contains(refused.Takes, "publickey") {
+			attempt = "" // ssh would ask for a password, if it came that far
+		}
+		switch {
+		case dial.Jump != "" && refused != nil && refused.NoPassword:
+			return fmt.Sprintf("It wants a password, and jump hosts get none from here. Have it let user %q log in with a key alone.", dial.User)
+		case dial.Jump != "":
+			return fmt.Sprintf("Check that user %q exists there and may log in with a key that ssh's configuration or the provider has.%s", dial.User, attempt)
+		case refused != nil && refused.NoPassword:
+			return fmt.Sprintf("Set the provider's password to that of user %q there, or let that user log in with a key alone.", dial.User)
+		}
 		return fmt.Sprintf("Check that user %q exists there and may log in with the key or password that the provider has.%s", dial.User, attempt)
 	case remote.StageSudo:
 		switch said := dial.Err.Error(); {
 		case errors.Is(dial.Err, context.DeadlineExceeded):
 			return "sudo there took the provider's sudo_password and did not answer. It may wait for a directory server, or for somebody to confirm on a " +
 				"phone; connect_timeout is how long it may take."
+		case strings.Contains(said, "must have a tty"):
+			return fmt.Sprintf("sudo there wants a terminal, which it does not get from here. Let user %q do without, on the Mac with "+
+				"`sudo visudo -f /etc/sudoers.d/terraform`:\n\n    Defaults:%s !requiretty", dial.User, dial.User)
 		case strings.Contains(said, "incorrect password"):
 			return fmt.Sprintf("sudo does not accept the provider's sudo_password for user %q. Set the password that this user has on the Mac.", dial.User)
 		case strings.Contains(said, "not in the sudoers file"), strings.Contains(said, "not allowed to"):

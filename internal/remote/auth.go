@@ -18,10 +18,7 @@ const triesAConnection = 5
 // lockedBanner is what a Mac whose disk is locked shows (macOS 26, apple_ssh_and_filevault(7)).
 const lockedBanner = "This system is locked"
 
-var (
-	errRefused = errors.New("nothing that is offered is accepted")
-	errAnother = errors.New("the rest is offered on another connection")
-)
+var errAnother = errors.New("the rest is offered on another connection")
 
 // login is the logging in at a hop: keys and the password are offered one after the other, each once, over as many connections as that
 // takes.
@@ -78,7 +75,11 @@ func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		}
 		return ssh.KeyboardInteractive(l.answer()), nil
 	default:
-		return nil, fmt.Errorf("%w (the server takes: %s)", errRefused, strings.Join(c.AllowedMethods, ", "))
+		refused := &RefusedError{Takes: c.AllowedMethods, Accepted: c.PartialSuccessMethods}
+		if len(refused.Accepted) > 0 || !allowed("publickey") { // otherwise another key would do
+			refused.NoPassword = l.hop.password == "" && (allowed("password") || allowed("keyboard-interactive"))
+		}
+		return nil, refused
 	}
 }
 
@@ -109,7 +110,7 @@ func (l *login) banner(text string) string {
 // goesOn reports whether there is something left to offer, on another connection, after one that was ended because enough was tried
 // on it: by us, or by a server that takes less.
 func (l *login) goesOn(fail *DialError) bool {
-	if fail.Stage != StageAuth || l.here == 0 || errors.Is(fail, errRefused) || errors.Is(fail, ErrLocked) {
+	if fail.Stage != StageAuth || l.here == 0 || errors.As(fail, new(*RefusedError)) || errors.Is(fail, ErrLocked) {
 		return false
 	}
 	enough := errors.Is(fail, errAnother) || strings.Contains(strings.ToLower(fail.Err.Error()), "too many authentication failures")
@@ -121,7 +122,7 @@ func (l *login) goesOn(fail *DialError) bool {
 func (l *login) explain(err error) error {
 	if len(l.offered) > 0 {
 		err = fmt.Errorf("%w\noffered: %s", err, strings.Join(l.offered, ", "))
-	} else if errors.Is(err, errRefused) && l.gathered && len(l.left) == 0 {
+	} else if errors.As(err, new(*RefusedError)) && l.gathered && len(l.left) == 0 {
 		agent := "no agent is named"
 		switch {
 		case len(l.held) > 0:

@@ -123,6 +123,7 @@ func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login)
 	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
 		err = inner // That is what the stage says.
 	}
+	err = noneInCommon(err)
 	if stage = p.stage(err); stage == StageAuth {
 		err = l.explain(err)
 	}
@@ -226,13 +227,13 @@ func watch(conn net.Conn, cfg *ssh.ClientConfig) *progress {
 // ends the connection then refuses the user or had too many keys offered, whether it says so or not.
 func (p *progress) stage(err error) Stage {
 	var refused *hostKeyError
-	var none *ssh.AlgorithmNegotiationError
+	var none *AlgorithmsError
 	var command *commandError
 	var given *GivenError
 	switch {
 	case errors.As(err, &given):
 		return StageKey
-	case errors.As(err, &refused), errors.As(err, &none) && none.What == "host key":
+	case errors.As(err, &refused), errors.As(err, &none) && none.Option == "HostKeyAlgorithms":
 		return StageHostKey
 	case p.trusted.Load():
 		return StageAuth

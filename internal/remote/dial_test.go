@@ -90,10 +90,10 @@ func TestDialStage(t *testing.T) {
 		"hangs-up":  {func(net.Conn) {}, known, remote.StageSSH, ""},
 		"not-ssh":   {func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, known, remote.StageSSH, ""},
 		"half-way":  {func(c net.Conn) { _, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.9\r\n")) }, known, remote.StageSSH, ""},
-		"no-cipher": {server(func(c *ssh.ServerConfig) { c.Ciphers = []string{ssh.InsecureCipherRC4} }), known, remote.StageSSH, "no common algorithm"},
+		"no-cipher": {server(func(c *ssh.ServerConfig) { c.Ciphers = []string{ssh.InsecureCipherRC4} }), known, remote.StageSSH, "no Ciphers in common"},
 		"other-kind-of-host-key": {
 			unchanged, "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=",
-			remote.StageHostKey, "no common algorithm for host key",
+			remote.StageHostKey, "no HostKeyAlgorithms in common",
 		},
 		"other-host-key":   {unchanged, other, remote.StageHostKey, "has changed"},
 		"revoked-host-key": {unchanged, "", remote.StageHostKey, "revoked"},

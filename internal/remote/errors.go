@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,6 +113,49 @@ func (e *ForwardError) Error() string {
 }
 
 func (e *ForwardError) Unwrap() error { return e.Err }
+
+// RefusedError is a login for which there is nothing left to offer.
+type RefusedError struct {
+	Takes      []string // how the server would go on: publickey, password, keyboard-interactive
+	Accepted   []string // what it accepted, and what alone is not enough
+	NoPassword bool     // what it takes is a password, and there is none
+}
+
+func (e *RefusedError) Error() string {
+	takes := cmp.Or(strings.Join(e.Takes, ", "), "nothing")
+	if len(e.Accepted) > 0 {
+		return fmt.Sprintf("%s is accepted, and the server wants more (it takes: %s)", strings.Join(e.Accepted, ", "), takes)
+	}
+	return fmt.Sprintf("nothing that is offered is accepted (the server takes: %s)", takes)
+}
+
+// AlgorithmsError is an SSH server with which there is no algorithm in common.
+type AlgorithmsError struct {
+	Option       string // of sshd_config that sets the server's: KexAlgorithms, HostKeyAlgorithms, Ciphers or MACs
+	Server, Here []string
+}
+
+func (e *AlgorithmsError) Error() string {
+	return fmt.Sprintf("no %s in common: the server offers %s", e.Option, strings.Join(e.Server, ", "))
+}
+
+// noneInCommon is err as an AlgorithmsError, if it is about that.
+func noneInCommon(err error) error {
+	var none *ssh.AlgorithmNegotiationError
+	if !errors.As(err, &none) {
+		return err
+	}
+	option := "Ciphers" // the others are those of one direction: "client to server cipher"
+	switch {
+	case none.What == "key exchange":
+		option = "KexAlgorithms"
+	case none.What == "host key":
+		option = "HostKeyAlgorithms"
+	case strings.HasSuffix(none.What, "MAC"):
+		option = "MACs"
+	}
+	return &AlgorithmsError{Option: option, Server: none.RequestedAlgorithms, Here: none.SupportedAlgorithms}
+}
 
 // ExitError is a script that ended with a status other than 0.
 type ExitError struct {

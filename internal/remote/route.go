@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // route is how to get to a Mac: the machines to log in to one after the other, the last of which is the Mac itself.
@@ -57,11 +58,11 @@ func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
 	first, mac := r.hops[0], r.last()
 	mac.jump, mac.password, mac.hostKey = false, t.Password, t.HostKey
 	if t.ProxyJump != "" {
-		mac.try = strings.Replace(mac.try, "ssh ", "ssh -J "+t.ProxyJump+" ", 1)
+		mac.try = strings.Replace(mac.try, "ssh ", "ssh -J "+word(t.ProxyJump)+" ", 1)
 	}
 	switch {
 	case t.PrivateKeyFile != "":
-		mac.try = strings.Replace(mac.try, "ssh ", "ssh -o IdentitiesOnly=yes -i "+quote(t.PrivateKeyFile)+" ", 1)
+		mac.try = strings.Replace(mac.try, "ssh ", "ssh -o IdentitiesOnly=yes -i "+word(t.PrivateKeyFile)+" ", 1)
 	case t.PrivateKey != "":
 		mac.try = "" // ssh would take another key
 	}
@@ -170,11 +171,22 @@ func (d destination) check() error {
 	return nil
 }
 
+// word is text as a word of a command, in quotes where it needs them.
+func word(text string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+:,=@%", r)
+	}
+	if strings.TrimFunc(text, plain) != "" {
+		return quote(text)
+	}
+	return text
+}
+
 // command is how a person would go there.
 func (d destination) command(file string) string {
 	words := []string{"ssh"}
 	if file != "" {
-		words = append(words, "-F", file)
+		words = append(words, "-F", word(file))
 	}
 	if d.port != "" && d.port != "22" {
 		words = append(words, "-p", d.port)

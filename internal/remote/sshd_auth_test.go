@@ -510,7 +510,11 @@ func TestSSHD_authGiven(t *testing.T) {
 	to := configured(t, s.config(t, "mini"))
 	to.PrivateKey, to.PrivateKeyFile, to.User = plain, "/keys of mine/key", "nobody"
 	var dial *remote.DialError
-	want := "ssh -o IdentitiesOnly=yes -i '/keys of mine/key' -F " + to.ConfigFile + " nobody@mini"
+	if err := os.Rename(to.ConfigFile, to.ConfigFile+" of mine"); err != nil {
+		t.Fatal(err)
+	}
+	to.ConfigFile += " of mine"
+	want := "ssh -o IdentitiesOnly=yes -i '/keys of mine/key' -F '" + to.ConfigFile + "' nobody@mini"
 	if err := hello(t, to); !errors.As(err, &dial) || dial.Stage != remote.StageAuth || dial.Try != want || !strings.Contains(err.Error(), "(/keys of mine/key)") {
 		t.Errorf("got %v, to try %q", err, dial.Try)
 	}
@@ -588,6 +592,49 @@ func TestSSHD_password(t *testing.T) {
 			}
 			if n := s.connections.Load(); n != 1 {
 				t.Errorf("%d connections", n)
+			}
+		})
+	}
+}
+
+// A server that wants a password which nobody gave is told as that, also if it has accepted a key before. The password of the Mac is for
+// the Mac: a jump host that takes passwords gets none.
+func TestSSHD_passwordMissing(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	for name, test := range map[string]struct {
+		options []string
+		jump    bool
+		missing bool
+		says    string
+	}{
+		"password-alone": {[]string{"PubkeyAuthentication no"}, false, true, "nothing that is offered is accepted (the server takes: password)"},
+		"key-and-password": {
+			[]string{"AuthenticationMethods publickey,password"}, false, true, "publickey is accepted, and the server wants more (it takes: password)\noffered: ssh-ed25519",
+		},
+		"two-keys":           {[]string{"AuthenticationMethods publickey,publickey"}, false, false, "publickey is accepted, and the server wants more (it takes: publickey)"},
+		"key-not-known":      {[]string{"AuthorizedKeysFile none"}, false, false, "nothing that is offered is accepted (the server takes: publickey,password)"},
+		"jump-password":      {[]string{"PubkeyAuthentication no"}, true, true, "(the server takes: password)"},
+		"jump-key-not-known": {[]string{"AuthorizedKeysFile none"}, true, false, "(the server takes: publickey,password)"},
+		"jump-both":          {[]string{"AuthenticationMethods publickey,password"}, true, true, "publickey is accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := sshd(t, mac, append(test.options, "PasswordAuthentication yes", "PermitRootLogin yes")...)
+			to := configured(t, s.config(t, "mini"))
+			if test.jump {
+				to = configured(t, s.config(t, "one")+s.config(t, "mini", "HostName nowhere.invalid", "ProxyJump one"))
+				to.Password, to.SudoPassword, to.PrivateKey = "not for the jump host", "not for the jump host", read(t, s.client)
+			}
+			err := hello(t, to)
+			var dial *remote.DialError
+			var refused *remote.RefusedError
+			if !errors.As(err, &dial) || dial.Stage != remote.StageAuth || !errors.As(err, &refused) || refused.NoPassword != test.missing ||
+				(dial.Jump != "") != test.jump || !strings.Contains(strings.ReplaceAll(err.Error(), ", ", ","), strings.ReplaceAll(test.says, ", ", ",")) {
+				t.Errorf("got %v: %+v", err, refused)
+			}
+			if n := s.logged("Failed password") + s.logged("Accepted password"); n != 0 {
+				t.Errorf("it was sent %d passwords", n)
 			}
 		})
 	}

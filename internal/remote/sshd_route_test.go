@@ -125,6 +125,7 @@ func TestSSHD_jumpByProvider(t *testing.T) {
 	to := remote.Target{
 		Name: "mini", Address: "127.0.0.1", Port: number(t, mac.port), User: mac.user, ConfigFile: "none", Agent: "none", PrivateKey: key,
 		ProxyJump: mac.user + "@127.0.0.1:" + jump.port, KnownHosts: []string{known}, HostKey: authorized(mac.hostKey.PublicKey()),
+		Password: "not for the jump host",
 	}
 	if err := hello(t, to); err != nil {
 		t.Error(err)
@@ -315,6 +316,38 @@ func TestSSHD_socks(t *testing.T) {
 			}
 			if n := asked.Load() - before; n != test.asked {
 				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+// A server that has other algorithms is told by what it has, and by the line that would change it.
+func TestSSHD_algorithms(t *testing.T) {
+	t.Parallel()
+	other := newKey(t, filepath.Join(t.TempDir(), "other"), "ecdsa", "")
+	for option, offered := range map[string]string{
+		"KexAlgorithms":     "sntrup761x25519-sha512@openssh.com",
+		"Ciphers":           "aes256-cbc",
+		"MACs":              "umac-64@openssh.com",
+		"HostKeyAlgorithms": "ssh-ed25519",
+	} {
+		t.Run(option, func(t *testing.T) {
+			t.Parallel()
+			lines := []string{option + " " + offered}
+			if option == "MACs" {
+				lines = append(lines, "Ciphers aes256-ctr") // others need none
+			}
+			s := sshd(t, nil, lines...)
+			to := configured(t, s.config(t, "mini"))
+			stage := remote.StageSSH
+			if option == "HostKeyAlgorithms" {
+				to.HostKey, stage = authorized(other.PublicKey()), remote.StageHostKey
+			}
+			var dial *remote.DialError
+			var none *remote.AlgorithmsError
+			err := hello(t, to)
+			if !errors.As(err, &dial) || dial.Stage != stage || !errors.As(err, &none) || none.Option != option || none.Server[0] != offered || len(none.Here) == 0 {
+				t.Errorf("got %v: %+v", err, none)
 			}
 		})
 	}
