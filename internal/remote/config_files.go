@@ -78,8 +78,8 @@ func (f configFile) says(host string, meant bool, what func(line) bool, depth in
 		return false, err
 	}
 	here := meant
-	for text := range strings.Lines(string(text)) {
-		keyword, value := splitLine(text)
+	for written := range strings.Lines(string(text)) {
+		keyword, value := splitLine(written)
 		if keyword == "" {
 			continue
 		}

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha1"
@@ -54,16 +53,16 @@ func readKnownHosts(files []string, name string) (knownHosts, error) {
 }
 
 func (known *knownHosts) read(file, name string) error {
-	f, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for number := 1; lines.Scan(); number++ {
-		marker, words := "", strings.Fields(lines.Text())
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		marker, words := "", strings.Fields(line)
 		if len(words) > 0 && strings.HasPrefix(words[0], "@") {
 			marker, words = words[0], words[1:]
 		}
@@ -88,7 +87,7 @@ func (known *knownHosts) read(file, name string) error {
 			known.revoked = append(known.revoked, k)
 		}
 	}
-	return lines.Err()
+	return nil
 }
 
 // readRevoked reads files of keys that are never to be accepted, one on each line. As with ssh, a file that cannot be read or understood is

@@ -57,6 +57,7 @@ func TestSSHD_hostKey(t *testing.T) {
 		is      any      // what the error is, nil: nothing in particular
 	}{
 		"first-kind":             {text: line(here, plain.hostKey)},
+		"long-line":              {text: line(strings.Repeat("maxi.lan,", 1<<14)+here, plain.hostKey)},
 		"second-kind":            {text: line(here, second)},
 		"hashed":                 {text: hashed(t, line(here, second))},
 		"hashed-among-others":    {text: hashed(t, line("a,b", other)) + hashed(t, line(here, plain.hostKey))},
