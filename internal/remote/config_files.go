@@ -29,12 +29,13 @@ type line struct {
 }
 
 // findConfig returns the files that ssh would read, in that order; one that does not exist says nothing. A client that keeps its
-// system-wide file elsewhere (Homebrew's) is asked about that file only if the user's says something, too.
+// system-wide file elsewhere (Homebrew's) is asked about that file only if the user's says something, too. Who has no home has no file there.
 func findConfig(file string) (configFiles, error) {
 	if file == "none" {
 		return nil, nil
 	}
-	home, users := account().HomeDir, "~/.ssh"
+	const users = "~/.ssh"
+	home := account().HomeDir
 	if file != "" {
 		if _, err := os.Stat(file); err != nil {
 			return nil, err
@@ -85,7 +86,7 @@ func (f configFile) says(host string, meant bool, what func(line) bool, depth in
 		}
 		switch keyword {
 		case "host":
-			here = meant && matchHosts(words(value), host)
+			here = meant && matchAny(words(value), host)
 		case "match":
 			here = meant
 		}
@@ -130,21 +131,6 @@ func glob(pattern string) ([]string, error) {
 		}
 		return false
 	}), err
-}
-
-// matchHosts reports whether a Host line with these patterns is for the host: one with an exclamation mark excludes.
-func matchHosts(patterns []string, host string) bool {
-	matched := false
-	for _, pattern := range patterns {
-		pattern, excludes := strings.CutPrefix(pattern, "!")
-		if matchPattern(pattern, host) {
-			if excludes {
-				return false
-			}
-			matched = true
-		}
-	}
-	return matched
 }
 
 // splitLine splits a line after its keyword, which may stand in quotes, at blanks and an equals sign. Comments and empty lines have no

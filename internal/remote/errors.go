@@ -55,8 +55,8 @@ func (e *DialError) Unwrap() error { return e.Err }
 // later), and takes the password of a login for unlocking its disk, so none is sent.
 var ErrLocked = errors.New("its disk is locked")
 
-// GivenError is something to log in with that the Target gives and that cannot be used: a private key or a certificate that cannot be read, or
-// an agent that does not answer.
+// GivenError is something to log in with that the Target gives and that cannot be used: a private key or a certificate that cannot be
+// read, or an agent that does not answer.
 type GivenError struct {
 	Field string // of the Target: "PrivateKey", "Certificate" or "Agent"
 	Name  string // what it is, or its file

@@ -132,8 +132,13 @@ func matchHost(word, name string) bool {
 		mac.Write([]byte(name))
 		return base64.StdEncoding.EncodeToString(mac.Sum(nil)) == sum
 	}
+	return matchAny(strings.Split(strings.ToLower(word), ","), name)
+}
+
+// matchAny reports whether any of the patterns matches, and none that excludes by an exclamation mark.
+func matchAny(patterns []string, name string) bool {
 	matched := false
-	for pattern := range strings.SplitSeq(strings.ToLower(word), ",") {
+	for _, pattern := range patterns {
 		pattern, excludes := strings.CutPrefix(pattern, "!")
 		if matchPattern(pattern, name) {
 			if excludes {
