@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -221,10 +220,13 @@ resource "macos_launchdaemon" "both" {
 // applied, and what would change on it is an error of its own.
 func TestAway(t *testing.T) {
 	t.Parallel()
-	here, there := macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond}), macsim.Start(t, macsim.Mac{Second: 20 * time.Millisecond})
-	before := here.String() + there.String()
-	sims := map[string]*macsim.Mac{"here": here, "there": there}
-	fail, keep := fleetBlock(sims, `connect_timeout = "3s"`), fleetBlock(sims, "connect_timeout = \"3s\"\n  on_unreachable = \"keep\"")
+	here, there := simulated(t), simulated(t)
+	before := here.state() + there.state()
+	sims := map[string]*macsim.Mac{"here": here.Mac, "there": there.Mac}
+	all := fleetBlock(sims, `  on_unreachable = "keep"`)
+	// A Mac that is away is dialled until the time is over; the other may take longer.
+	keep := strings.Replace(all, "there = {", `there = { connect_timeout = "3s",`, 1)
+	fail := strings.Replace(keep, `on_unreachable = "keep"`, "", 1)
 	away := func(yes bool) func() {
 		return func() {
 			there.RefuseConnections(yes)
@@ -235,7 +237,7 @@ func TestAway(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
-			{Config: fail + onBoth(one, one)},
+			{Config: all + onBoth(one, one)},
 			{PreConfig: away(true), Config: fail + onBoth(one, one), ExpectError: wrapped(`(?s)Unable to Reach there.*refused.*on_unreachable`)},
 			// A check block is not what the run fails by.
 			{
@@ -271,11 +273,11 @@ check "there" {
 				Config: keep + onBoth(three, one), ResourceName: "macos_pf_anchor.there[0]", ImportState: true, ImportStateId: "there/tfacc.away0",
 				ExpectError: wrapped(`Unable to Reach there`),
 			},
-			{PreConfig: away(false), Config: keep + onBoth(three, two)},
-			{Config: keep + onBoth(three, two), PlanOnly: true},
+			{PreConfig: away(false), Config: all + onBoth(three, two)},
+			{Config: all + onBoth(three, two), PlanOnly: true},
 		},
 	})
-	if after := here.String() + there.String(); after != before {
+	if after := here.state() + there.state(); after != before {
 		t.Errorf("the Macs are not as before:\n%s", diff(before, after))
 	}
 }
