@@ -158,6 +158,9 @@ func TestRunTimeout(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	release()
+	if err := h.Reconnect(t.Context()); err != nil { // which shows that the Mac answers again
+		t.Fatal(err)
+	}
 
 	// What is known to take longer has longer.
 	release = mac.Hold("false")
