@@ -121,7 +121,7 @@ func paths(value, home string) []string {
 	var all []string
 	for word := range strings.SplitSeq(value, " ") {
 		word = strings.Replace(word, "__PROGRAMDATA__", os.Getenv("ProgramData"), 1) // in Windows' defaults
-		begins := len(all) == 0 || filepath.IsAbs(word) || word != "" && strings.Contains("/~%.", word[:1]) || strings.HasPrefix(word, "${") || word == "none"
+		begins := len(all) == 0 || word == "none" || filepath.IsAbs(word) || strings.HasPrefix(word, "${") || strings.IndexAny(word, "/~%.") == 0
 		if !begins {
 			before, _ := inHome(all[len(all)-1], home)
 			info, err := os.Stat(before)

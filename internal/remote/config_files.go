@@ -28,8 +28,8 @@ type line struct {
 	meant          bool // for the host in question: it does not stand under a Host that is for others
 }
 
-// findConfig returns the files that ssh would read, in that order; one that does not exist says nothing. A client that keeps its
-// system-wide file elsewhere (Homebrew's) is asked about that file only if the user's says something, too. Who has no home has no file there.
+// findConfig returns the files that ssh would read, in that order; one that does not exist says nothing, and who has no home has none
+// there. A client that keeps its system-wide file elsewhere (Homebrew's) is asked about that file only if the user's says something, too.
 func findConfig(file string) (configFiles, error) {
 	if file == "none" {
 		return nil, nil
