@@ -292,12 +292,16 @@ func TestUnreachable(t *testing.T) {
 			[]string{"(the server takes: nothing)", "Check that user \"admin\" exists there"},
 		},
 		"algorithms": {
-			remote.DialError{Stage: remote.StageSSH, Err: &remote.AlgorithmsError{Option: "KexAlgorithms", Server: []string{"a", "b"}, Here: []string{"c", "d"}}},
-			[]string{"no KexAlgorithms in common: the server offers a, b", "Known here are c, d. Add one of these to the line KexAlgorithms in the sshd_config of mini.", "!host_key"},
+			remote.DialError{Stage: remote.StageSSH, Err: &remote.AlgorithmsError{Option: "MACs", Usual: "c", Server: []string{"a", "b"}, Here: []string{"c", "d"}}},
+			[]string{"no MACs in common: the server offers a, b", "Add c to the line MACs in the sshd_config of mini", "Known here are c, d.", "!host_key", "!answer"},
 		},
 		"algorithms-pinned": {
 			remote.DialError{Stage: remote.StageHostKey, Err: &remote.AlgorithmsError{Option: "HostKeyAlgorithms", Server: []string{"a"}, Here: []string{"c"}}},
-			[]string{"host_key", "to the line HostKeyAlgorithms"},
+			[]string{"Known here are c; with the provider's host_key, those of its kind"},
+		},
+		"jump-algorithms": {
+			remote.DialError{Jump: "bastion", Stage: remote.StageHostKey, Err: &remote.AlgorithmsError{Option: "HostKeyAlgorithms", Here: []string{"c"}}},
+			[]string{"bastion (the jump host of mini)", "!the provider's host_key"},
 		},
 		"tailscale-check": {
 			remote.DialError{Stage: remote.StageAuth, Err: refused, Banner: "# To authenticate, visit: https://login.tailscale.com/a/1\n"},

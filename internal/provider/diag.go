@@ -316,11 +316,16 @@ func whatToDo(dial *remote.DialError) string {
 	}
 	var none *remote.AlgorithmsError
 	if errors.As(dial.Err, &none) {
-		pinned := ""
-		if dial.Stage == remote.StageHostKey && dial.Jump == "" {
-			pinned = " If the provider's host_key is set, only algorithms for a key of its kind are."
+		here := strings.Join(none.Here, ", ")
+		switch {
+		case none.Usual != "":
+			return fmt.Sprintf("Add %s to the line %s in the sshd_config of %s; `sudo sshd -t` there says whether the file is right. Known here are %s.",
+				none.Usual, none.Option, machine(dial), here)
+		case dial.Jump != "":
+			return fmt.Sprintf("Have the SSH server of %s use a host key of another kind. Known here are %s.", machine(dial), here)
 		}
-		return fmt.Sprintf("Known here are %s.%s Add one of these to the line %s in the sshd_config of %s.", strings.Join(none.Here, ", "), pinned, none.Option, machine(dial))
+		return fmt.Sprintf("Known here are %s; with the provider's host_key, those of its kind. Set that to a key that the server has, or have the server use "+
+			"such a key.", here)
 	}
 	switch dial.Stage {
 	case remote.StageConfig:
@@ -358,9 +363,11 @@ func whatToDo(dial *remote.DialError) string {
 		return "Something takes the connection there, but does not answer as a Mac's SSH server does. Check the address and the port, and that the Mac is not overloaded."
 	case remote.StageHostKey:
 		if dial.Jump != "" {
-			return "Which of its keys are accepted, ssh's UserKnownHostsFile, GlobalKnownHostsFile and RevokedHostKeys say, or the provider's known_hosts_files."
+			return "Accepted are the keys in the provider's known_hosts_files, or else in ssh's UserKnownHostsFile and GlobalKnownHostsFile, and none of those in " +
+				"ssh's RevokedHostKeys."
 		}
-		return "Which keys are accepted, ssh's UserKnownHostsFile, GlobalKnownHostsFile and RevokedHostKeys say, or the provider's known_hosts_files and host_key."
+		return "Accepted are the provider's host_key, or else the keys in its known_hosts_files, or else those in ssh's UserKnownHostsFile and " +
+			"GlobalKnownHostsFile, and none of those in ssh's RevokedHostKeys."
 	case remote.StageAuth:
 		var refused *remote.RefusedError
 		if errors.As(dial.Err, &refused) && !slices.Contains(refused.Takes, "publickey") {

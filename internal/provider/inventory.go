@@ -113,7 +113,9 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 		"ssh_config_file": text("A file of ssh's configuration to read instead of `~/.ssh/config` and `/etc/ssh/ssh_config`, or `none`. These options have an "+
 			"effect: HostName, User, Port, IdentityFile, IdentitiesOnly, IdentityAgent, CertificateFile, ProxyJump, ProxyCommand, HostKeyAlias, "+
 			"UserKnownHostsFile, GlobalKnownHostsFile, RevokedHostKeys (a list of public keys), ConnectTimeout, ServerAliveInterval and AddressFamily, and all "+
-			"that decides for whom they are meant: `ssh -G` is asked. Without an ssh program, Host and Include are understood, and Match is an error. What is set here in the provider wins.",
+			"that decides for whom they are meant: `ssh -G` is asked. Without an ssh program, Host and Include are "+
+			"understood, and Match is an error. Always errors are ProxyUseFdpass and, unless `host_key` or `known_hosts_files` is set, KnownHostsCommand. "+
+			"What is set here in the provider wins.",
 			" Default: `MACOS_SSH_CONFIG_FILE`, or what ssh reads."),
 		"private_key": secret("Text of a private key. When a key is given here or in `private_key_file`, the Mac is offered no other; jump hosts "+
 			"are offered it, too.", " Default: `MACOS_PRIVATE_KEY`."),

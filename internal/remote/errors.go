@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,6 +133,7 @@ func (e *RefusedError) Error() string {
 // AlgorithmsError is an SSH server with which there is no algorithm in common.
 type AlgorithmsError struct {
 	Option       string // of sshd_config that sets the server's: KexAlgorithms, HostKeyAlgorithms, Ciphers or MACs
+	Usual        string // one that is known here and to every OpenSSH since 7.4 (2016); empty: it takes another host key
 	Server, Here []string
 }
 
@@ -145,16 +147,23 @@ func noneInCommon(err error) error {
 	if !errors.As(err, &none) {
 		return err
 	}
-	option := "Ciphers" // the others are those of one direction: "client to server cipher"
+	option, usual := "Ciphers", "aes256-ctr" // "client to server cipher" and the other way round
 	switch {
 	case none.What == "key exchange":
-		option = "KexAlgorithms"
+		option, usual = "KexAlgorithms", "curve25519-sha256"
 	case none.What == "host key":
-		option = "HostKeyAlgorithms"
+		option, usual = "HostKeyAlgorithms", ""
 	case strings.HasSuffix(none.What, "MAC"):
-		option = "MACs"
+		option, usual = "MACs", "hmac-sha2-256-etm@openssh.com"
 	}
-	return &AlgorithmsError{Option: option, Server: none.RequestedAlgorithms, Here: none.SupportedAlgorithms}
+	// Some of the names are no algorithms, and say what a side understands besides.
+	signal := func(name string) bool {
+		return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
+	}
+	return &AlgorithmsError{
+		Option: option, Usual: usual,
+		Server: slices.DeleteFunc(none.RequestedAlgorithms, signal), Here: slices.DeleteFunc(none.SupportedAlgorithms, signal),
+	}
 }
 
 // ExitError is a script that ended with a status other than 0.

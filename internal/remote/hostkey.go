@@ -23,7 +23,7 @@ func (h *hop) checkHostKey(cfg *ssh.ClientConfig) error {
 		return pinHostKey(h.hostKey, revoked, cfg)
 	}
 	if h.knownHostsCommand != "" {
-		return errors.New("KnownHostsCommand of ssh's configuration is not supported, and it decides which keys are known and revoked")
+		return errors.New("KnownHostsCommand of ssh's configuration is not supported, and it would say which keys are known and which are revoked")
 	}
 	name := h.hostKeyAlias
 	if name == "" {
