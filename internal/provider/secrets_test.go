@@ -144,8 +144,8 @@ func TestSecrets_failing(t *testing.T) {
 	}{
 		"password":      {byPassword, []string{"MACOS_PASSWORD=" + secret}, "at: authentication"},
 		"sudo password": {byPassword, []string{"MACOS_PASSWORD=right", "MACOS_SUDO_PASSWORD=" + secret}, "does not accept the provider's sudo_password"},
-		"passphrase":    {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=" + secret}, "at: private key"},
-		"private key":   {byKey, []string{"MACOS_PRIVATE_KEY=" + secret}, "at: private key"},
+		"passphrase":    {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=" + secret}, "at: credentials"},
+		"private key":   {byKey, []string{"MACOS_PRIVATE_KEY=" + secret}, "at: credentials"},
 		"certificate":   {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=hush Passphrase 6", "MACOS_CERTIFICATE=" + secret}, ""},
 		"proxy":         {byKey, []string{"MACOS_PROXY=http://user:" + secret + "@127.0.0.1:1"}, "is no SOCKS server"},
 		"proxy away":    {byKey, []string{"MACOS_PROXY=socks5://user:" + secret + "@127.0.0.1:1"}, "at: proxy"},

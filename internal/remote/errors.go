@@ -18,7 +18,7 @@ type Stage string
 // The stages of a connection, in order.
 const (
 	StageConfig  Stage = "ssh configuration" // it cannot be read, or says what is not supported
-	StageKey     Stage = "private key"       // what is given to log in with is of no use; see [GivenError]
+	StageKey     Stage = "credentials"       // what is given to log in with is of no use; see [GivenError]
 	StageProxy   Stage = "proxy"             // the SOCKS server or the ProxyCommand
 	StageName    Stage = "name look-up"
 	StageTCP     Stage = "TCP connection"
