@@ -74,7 +74,7 @@ func TestDialTailscale(t *testing.T) {
 		hold   bool
 		says   string
 	}{
-		"refuses": {refusal, false, "nothing that is offered is accepted"},
+		"refuses": {refusal, false, "nothing that is offered is accepted (the server takes: nothing)"},
 		"checks":  {check, true, "no answer within the connect timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {

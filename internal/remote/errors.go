@@ -157,13 +157,12 @@ func noneInCommon(err error) error {
 		option, usual = "MACs", "hmac-sha2-256-etm@openssh.com"
 	}
 	// Some of the names are no algorithms, and say what a side understands besides.
-	signal := func(name string) bool {
-		return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
+	algorithms := func(names []string) []string {
+		return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+			return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
+		})
 	}
-	return &AlgorithmsError{
-		Option: option, Usual: usual,
-		Server: slices.DeleteFunc(none.RequestedAlgorithms, signal), Here: slices.DeleteFunc(none.SupportedAlgorithms, signal),
-	}
+	return &AlgorithmsError{Option: option, Usual: usual, Server: algorithms(none.RequestedAlgorithms), Here: algorithms(none.SupportedAlgorithms)}
 }
 
 // ExitError is a script that ended with a status other than 0.
