@@ -162,7 +162,9 @@ func noneInCommon(err error) error {
 			return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
 		})
 	}
-	return &AlgorithmsError{Option: option, Usual: usual, Server: algorithms(none.RequestedAlgorithms), Here: algorithms(none.SupportedAlgorithms)}
+	return &AlgorithmsError{
+		Option: option, Usual: usual, Server: algorithms(none.RequestedAlgorithms), Here: algorithms(none.SupportedAlgorithms),
+	}
 }
 
 // ExitError is a script that ended with a status other than 0.
