@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -205,6 +206,7 @@ func (d destination) settings(options []option, err error) (settings, error) {
 		'%': "%", 'd': me.HomeDir, 'h': s.host, 'i': me.Uid, 'k': known, 'L': short, 'l': machine, 'n': d.host, 'p': s.port, 'r': s.user,
 		'u': me.Username,
 	}}
+	maps.DeleteFunc(e.tokens, func(_ byte, value string) bool { return value == "" }) // of who has no name or no home
 	s.identities, s.certificates, s.knownHosts = e.files(s.identities), e.files(s.certificates), e.files(s.knownHosts)
 	s.revokedHostKeys = e.files(s.revokedHostKeys)
 	if s.agent != "" {

@@ -193,6 +193,7 @@ func TestConfigureWithoutAccount(t *testing.T) {
 		"file":        {"Host mini\n  Port 7\n  IdentityFile /key-%i\n  User x\n", destination{host: "mini"}, ""},
 		"no-user":     {"", destination{host: "mini"}, "not said as which user"},
 		"home":        {"IdentityFile ~/key\n", to, "\"~/key\": whoever runs this process has no home folder"},
+		"name":        {"IdentityFile /keys/%u\n", to, "\"/keys/%u\": %u is not supported here"},
 		"known-hosts": {"UserKnownHostsFile ~/known\n", to, "\"~/known\": whoever"},
 		"include":     {"Include fleet\n", to, "Include \"~/.ssh/fleet\": whoever"},
 		"nobody":      {"IdentityFile ~nobody-of-that-name/key\n", to, "\"~nobody-of-that-name/key\": user: unknown user"},

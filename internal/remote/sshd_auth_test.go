@@ -371,6 +371,23 @@ func TestSSHD_auth(t *testing.T) {
 	}
 }
 
+// A certificate that is given may be for a key that only the Mac is offered, and not its jump host.
+func TestSSHD_certificateBehindJump(t *testing.T) {
+	t.Parallel()
+	authorityFile := filepath.Join(t.TempDir(), "authority")
+	authority := newKey(t, authorityFile, "ed25519", "")
+	jump, s := sshd(t, nil), sshd(t, start(t), "TrustedUserCAKeys "+authorityFile+".pub")
+	s.client = filepath.Join(s.dir, "mine")
+	certificate(t, authority, newKey(t, s.client, "ed25519", "").PublicKey(), filepath.Join(s.dir, "certified"), func(c *ssh.Certificate) {
+		c.CertType, c.ValidPrincipals = ssh.UserCert, []string{s.user}
+	})
+	to := configured(t, jump.config(t, "bastion")+s.config(t, "mini", "ProxyJump bastion"))
+	to.Certificate, to.ConnectTimeout = read(t, filepath.Join(s.dir, "certified")), patience
+	if err := hello(t, to); err != nil {
+		t.Error(err)
+	}
+}
+
 // encrypt replaces the key that may log in by one that is encrypted.
 func encrypt(t *testing.T, s *server) {
 	t.Helper()
