@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Fleet is the Macs that a configuration names. They share their connections to jump hosts, and what becomes known of the work: a Mac is
@@ -52,7 +53,27 @@ func (h *Host) Need() {
 	if f.needed == 1 {
 		return
 	}
-	for len(f.later) > 0 && len(f.started) < 2*f.needed {
+	f.ahead(2 * f.needed)
+}
+
+// How many Macs Terraform asks for at a time, unless told otherwise, and after which time a Mac takes long to dial.
+const (
+	parallelism = 10
+	long        = time.Second
+)
+
+// hurry is told of a Mac that takes long.
+func (f *Fleet) hurry() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.needed >= parallelism {
+		f.ahead(len(f.started) + len(f.later))
+	}
+}
+
+// ahead dials more Macs, until so many are. The caller holds the mutex.
+func (f *Fleet) ahead(n int) {
+	for len(f.later) > 0 && len(f.started) < n {
 		f.start(f.later[0])
 	}
 }
@@ -63,7 +84,10 @@ func (f *Fleet) start(h *Host) {
 		if other == h {
 			f.later = append(f.later[:i:i], f.later[i+1:]...)
 			f.started = append(f.started, h)
-			go h.dial()
+			go func() {
+				defer time.AfterFunc(long, f.hurry).Stop()
+				h.dial()
+			}()
 			for _, q := range f.questions {
 				go q(context.Background(), h)
 			}

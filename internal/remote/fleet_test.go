@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,28 @@ func TestFleetDialsAhead(t *testing.T) {
 	}
 	if n := logins(mac); n != 9 {
 		t.Errorf("%d logins", n)
+	}
+}
+
+// Macs that are away hold up nobody but themselves: once as many are needed as Terraform asks for at a time, all others are dialled.
+func TestFleetHurries(t *testing.T) {
+	t.Parallel()
+	mac := start(t)
+	release := mac.Hold("uname") // which ends the dialling
+	defer release()
+	fleet, all := new(remote.Fleet), []*remote.Host{}
+	for range 40 {
+		to := target(t, mac)
+		to.ConnectTimeout = patience
+		h := fleet.Host(to)
+		t.Cleanup(h.Close)
+		all = append(all, h)
+	}
+	for _, h := range all[:10] {
+		h.Need()
+	}
+	for len(fleet.Started()) < len(all) {
+		runtime.Gosched()
 	}
 }
 
