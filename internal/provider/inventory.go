@@ -148,7 +148,7 @@ func connectionAttributes(suffix string) map[string]schema.Attribute {
 			"names.", " Default: `MACOS_PROXY`; or, where ssh's configuration has no ProxyCommand, `ALL_PROXY` if that is a SOCKS server, "+
 			"except for what is in `NO_PROXY`."),
 		"connect_timeout": text("How long connecting may take, from the name look-up until sudo has answered, such as `30s`.",
-			" Default: `10s`, or ssh's ConnectTimeout where that is longer."),
+			" Default: `10s`, or ssh's ConnectTimeout where that is longer; where that is shorter, it is for the time until the server has shown its host key."),
 		"command_timeout": text("How long one step on a Mac may take, such as `5m`.", " Default: `2m`."),
 		"confirm_timeout": text("Within which time a new connection must confirm a change that could cut the Mac off, before the Mac undoes it by itself: "+
 			"from `20s` to `10m`.", " Default: `60s`."),

@@ -93,6 +93,15 @@ func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login)
 		fail.Banner = l.said
 		return nil, fail
 	}
+	// ssh's ConnectTimeout is how long it may take until the server has shown its host key.
+	shown := func() bool { return true }
+	if h.connectTimeout > 0 {
+		limited, giveUp := context.WithCancelCause(ctx)
+		defer giveUp(nil)
+		ctx = limited
+		shown = time.AfterFunc(h.connectTimeout, func() { giveUp(timeoutError{h.connectTimeout, true}) }).Stop
+		defer shown()
+	}
 	cfg := &ssh.ClientConfig{User: h.user, AuthCallback: l.next, BannerCallback: func(text string) error {
 		if said := l.banner(text); said != "" && r.fleet.Said != nil {
 			r.fleet.Said(r.mac, said)
@@ -111,7 +120,7 @@ func (r *route) connect(ctx context.Context, from *ssh.Client, h *hop, l *login)
 		_ = conn.Close()
 		l.close()
 	})
-	p := watch(conn, cfg)
+	p := watch(conn, cfg, shown)
 	sc, chans, reqs, err := ssh.NewClientConn(p, h.addr(), cfg)
 	if !stop() && err == nil {
 		err = ctx.Err()
@@ -209,14 +218,15 @@ type progress struct {
 	trusted atomic.Bool // the host key was accepted
 }
 
-// watch makes cfg's handshake on conn tell how far it comes.
-func watch(conn net.Conn, cfg *ssh.ClientConfig) *progress {
+// watch makes cfg's handshake on conn tell how far it comes, and calls shown when the host key is accepted.
+func watch(conn net.Conn, cfg *ssh.ClientConfig, shown func() bool) *progress {
 	p := &progress{Conn: conn}
 	check := cfg.HostKeyCallback
 	cfg.HostKeyCallback = func(addr string, remote net.Addr, key ssh.PublicKey) error {
 		if err := check(addr, remote, key); err != nil {
 			return &hostKeyError{err}
 		}
+		shown()
 		p.trusted.Store(true)
 		return nil
 	}
@@ -266,11 +276,11 @@ func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // withCause names a deadline as the reason, where all that the error says is that the connection was closed.
 func withCause(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
-			return context.Cause(ctx) // by us, for that reason
+	if cause := context.Cause(ctx); errors.Is(cause, context.DeadlineExceeded) {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, ctx.Err()) {
+			return cause // by us, for that reason
 		}
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		return fmt.Errorf("%w: %w", cause, err)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

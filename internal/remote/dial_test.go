@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -182,6 +183,42 @@ func TestDialAgain(t *testing.T) {
 			var dial *remote.DialError
 			if errors.As(err, &dial) != (test.stage != "") || dial != nil && dial.Stage != test.stage || came.Load() != test.want {
 				t.Errorf("got %v after %d connections, want %d", err, came.Load(), test.want)
+			}
+		})
+	}
+}
+
+// ssh's ConnectTimeout is, as with ssh, how long a server may take to show itself, and not for a login, which may wait for somebody.
+func TestDialConnectTimeout(t *testing.T) {
+	t.Parallel()
+	const limit = 5 * time.Second
+	slow := answers(t, func(cfg *ssh.ServerConfig) {
+		cfg.NoClientAuth = true
+		cfg.NoClientAuthCallback = func(ssh.ConnMetadata) (*ssh.Permissions, error) {
+			time.Sleep(limit + time.Second)
+			return nil, nil
+		}
+	})
+	_, silent := serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	for name, test := range map[string]struct {
+		port  int
+		given time.Duration
+		stage remote.Stage
+		says  string
+	}{
+		"silent":       {silent, 0, remote.StageSSH, "no answer within 5s, which is ssh's ConnectTimeout"},
+		"silent-given": {silent, time.Second, remote.StageSSH, "no answer within the connect timeout of 1s"},
+		"slow-login":   {slow.Port, 0, remote.StageShell, ""}, // It has no shell.
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := slow
+			to.Port, to.ConnectTimeout = test.port, test.given
+			to.ConfigFile = configured(t, fmt.Sprintf("ConnectTimeout %.0f\n", limit.Seconds())).ConfigFile
+			err := hello(t, to)
+			var dial *remote.DialError
+			if !errors.As(err, &dial) || dial.Stage != test.stage || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}

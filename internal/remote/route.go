@@ -71,7 +71,8 @@ func findRoute(ctx context.Context, t Target, f *Fleet) (*route, error) {
 	} else if unlessNone(t.Proxy) != "" {
 		first.proxyCommand = ""
 	}
-	// ssh's option is about the connection alone. The time here is for the login and sudo as well, and is never less because of it.
+	// ssh's option is about the connection alone, see connect. The time here is for the login and sudo as well, and is never less because
+	// of it.
 	if t.ConnectTimeout == 0 && mac.connectTimeout > timeout.limit {
 		r.timeout = timeoutError{limit: mac.connectTimeout, ssh: true}
 	}
@@ -133,6 +134,9 @@ func (r *route) lead(ctx context.Context, t Target, d destination, jumps string,
 	if t.Agent != "" {
 		h.agent = unlessNone(t.Agent)
 		h.agentMust = h.agent != ""
+	}
+	if t.ConnectTimeout > 0 {
+		h.connectTimeout = 0
 	}
 	if t.KnownHosts != nil {
 		h.knownHosts, h.knownHostsCommand = t.KnownHosts, ""
