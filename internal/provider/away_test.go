@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -144,6 +146,40 @@ func TestAway_lostAgain(t *testing.T) {
 		if !slices.Equal(got, test.want) {
 			t.Errorf("keeps %v: got %q", test.keeps, got)
 		}
+	}
+}
+
+// A Mac that answers and hangs while it is read is waited for once in a plan, which has one error for it.
+func TestAway_hangs(t *testing.T) {
+	t.Parallel()
+	mac := simulated(t)
+	var hangs atomic.Bool
+	var waited atomic.Int32
+	mac.Watch(func(argv []string, done bool) {
+		for first := true; argv[0] == "/sbin/pfctl" && !done && hangs.Load() && t.Context().Err() == nil; first = false {
+			if first {
+				waited.Add(1)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	anchors := `
+resource "macos_pf_anchor" "test" {
+  count = 30
+  name  = "tfacc.hangs${count.index}"
+  rules = "pass in all\n"
+}
+`
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		{Config: connection(mac.Mac, nil) + anchors},
+		{
+			PreConfig: func() { hangs.Store(true) }, Config: connection(mac.Mac, map[string]string{"command_timeout": "3s"}) + anchors,
+			ExpectError: wrapped(`(?s)Unable to Reach mini.*did not answer in time`),
+		},
+		{PreConfig: func() { hangs.Store(false) }, Config: connection(mac.Mac, nil) + anchors, PlanOnly: true},
+	}})
+	if n := waited.Load(); n != 1 {
+		t.Errorf("it was waited for %d times", n)
 	}
 }
 

@@ -229,6 +229,7 @@ func (h *Host) connect(ctx context.Context) error {
 	}
 	var first []*reading
 	shell, err := h.open(ctx, func() []byte {
+		h.hush() // those who came since
 		first = h.next(0, mostFirst)
 		return requests(first)
 	})
