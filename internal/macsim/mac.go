@@ -84,6 +84,7 @@ const (
 	SudoFree     Sudo = iota // NOPASSWD: ALL
 	SudoPassword             // the password, each time
 	SudoRefused              // the user is not in the sudoers file
+	SudoShell                // NOPASSWD: /bin/sh; the password for anything else
 )
 
 // machine is what a Mac has and does while it runs.

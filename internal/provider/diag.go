@@ -31,7 +31,10 @@ func explain(diags *diag.Diagnostics, at path.Path, summary string, err error) {
 	switch {
 	case detail != "":
 	case errors.Is(err, context.Canceled):
-		detail = "The run was cancelled while the Mac had not answered yet. For this, nothing was changed there."
+		detail = "The run was cancelled before this was done. For this, nothing was changed on the Mac."
+		if said := err.Error(); said != context.Canceled.Error() {
+			detail += "\n\n" + indent(said)
+		}
 	default:
 		detail = err.Error()
 	}

@@ -145,10 +145,14 @@ func (d destination) settings(options []option, err error) (settings, error) {
 			s.identitiesOnly = yes(o.value)
 		case "identityagent":
 			s.agent = agentSocket(o.value)
-		case "proxyjump":
-			s.proxyJump = unlessNone(o.value)
+		case "proxyjump": // of the two, the first counts
+			if !seen["proxycommand"] {
+				s.proxyJump = unlessNone(o.value)
+			}
 		case "proxycommand":
-			s.proxyCommand = unlessNone(o.value)
+			if s.proxyJump == "" {
+				s.proxyCommand = unlessNone(o.value)
+			}
 		case "proxyusefdpass":
 			if yes(o.value) {
 				return settings{}, errors.New("ProxyUseFdpass is not supported")
@@ -262,14 +266,24 @@ func namedAgent(value string) (string, error) {
 	return named, nil
 }
 
-// seconds is a time as ssh has it; 0 if it says "none". ssh -G prints seconds, while a file may also say 1m30s.
+// seconds is a time as ssh has it; 0 if it says "none". ssh -G prints seconds, while a file may also say 1d or 1m30.
 func seconds(value string) time.Duration {
-	if n, err := strconv.Atoi(value); err == nil {
-		return time.Duration(n) * time.Second
+	const day = 24 * time.Hour
+	units := map[string]time.Duration{"": time.Second, "s": time.Second, "m": time.Minute, "h": time.Hour, "d": day, "w": 7 * day}
+	var all time.Duration
+	for value = strings.ToLower(value); value != ""; {
+		digits := value[:len(value)-len(strings.TrimLeft(value, "0123456789"))]
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			return 0
+		}
+		value = value[len(digits):]
+		unit := value[:min(1, len(value))]
+		if units[unit] == 0 {
+			return 0
+		}
+		all += time.Duration(n) * units[unit]
+		value = value[len(unit):]
 	}
-	d, err := time.ParseDuration(strings.ToLower(value))
-	if err != nil {
-		return 0
-	}
-	return d
+	return all
 }

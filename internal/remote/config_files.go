@@ -207,7 +207,8 @@ func (files configFiles) options(host string) ([]option, error) {
 		return nil, err
 	}
 	if stopped {
-		return nil, fmt.Errorf("%s says \"%s %s\", which only an ssh program understands, and none is installed here", refused.file, refused.keyword, refused.value)
+		criterion, _, _ := strings.Cut(refused.value, " ") // what follows may be a command, in which there can be secrets
+		return nil, fmt.Errorf("%s says \"Match %s\", which only an ssh program understands, and none is installed here", refused.file, criterion)
 	}
 	for i, o := range options {
 		if o.keyword == "hostname" {

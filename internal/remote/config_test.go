@@ -138,7 +138,12 @@ func TestConfigure(t *testing.T) {
 		"include-not-for-us": {
 			"Host maxi\n  Include " + fleet + "/macs " + fleet + "/.backup\nMatch all\n  User x\n", func(s *settings) { s.user = "x" },
 		},
-		"first-wins": {"Host mini\n  Port 1\nHost *\n  Port 2\n  User x\n", func(s *settings) { s.port, s.user = "1", "x" }},
+		"days":              {"ConnectTimeout 1d2h\nServerAliveInterval 1m30\n", func(s *settings) { s.connectTimeout, s.aliveInterval = 26*time.Hour, 90*time.Second }},
+		"command-then-jump": {"ProxyCommand nc %h\nProxyJump bastion\n", func(s *settings) { s.proxyCommand = "nc %h" }},
+		"none-then-jump":    {"ProxyCommand none\nProxyJump bastion\n", func(*settings) {}},
+		"jump-then-command": {"ProxyJump bastion\nProxyCommand nc %h\n", func(s *settings) { s.proxyJump = "bastion" }},
+		"no-jump-command":   {"ProxyJump none\nProxyCommand nc %h\n", func(s *settings) { s.proxyCommand = "nc %h" }},
+		"first-wins":        {"Host mini\n  Port 1\nHost *\n  Port 2\n  User x\n", func(s *settings) { s.port, s.user = "1", "x" }},
 	} {
 		for _, ssh := range []bool{false, true} {
 			with := "alone"

@@ -5,7 +5,8 @@
 // for each script costs three round trips when something is sent on stdin, and sshd's MaxSessions of 10 is met soon.)
 // The scripts of a Mac run one after the other. Those that only read are sent together, if they come while the Mac is dialled or
 // another runs, and then need one round trip between them: the surveys of a plan, and its checks of rules, ten at a time. Those that
-// wait when the shell is started are sent together with what starts it: a plan takes one round trip more than a login and a command.
+// wait when the shell is started are sent together with what starts it: a plan takes one round trip more than a login and a command, and
+// another one where there is a password for sudo, which is sent when it is asked for.
 //
 // The Macs of one configuration are a [Fleet]: they are dialled side by side before their turn comes, and asked what the others are asked.
 //

@@ -207,7 +207,7 @@ func (e silence) Error() string {
 
 func (silence) Unwrap() error { return context.DeadlineExceeded }
 
-// stillness is a connection over which nothing came any more for this time, not even when it was asked for a sign of life.
+// stillness is a connection that was asked for a sign of life, and gave none within this time.
 type stillness time.Duration
 
 func (e stillness) Error() string { return fmt.Sprintf("no sign of life for %v", time.Duration(e)) }

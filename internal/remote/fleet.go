@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -24,6 +25,7 @@ type Fleet struct {
 	later     []*Host // that were not dialled yet, in the order in which they were added
 	started   []*Host
 	needed    int
+	slow      int // how many are being dialled for long
 	questions map[string]question
 }
 
@@ -50,10 +52,7 @@ func (h *Host) Need() {
 	h.needed = true
 	f.needed++
 	f.start(h)
-	if f.needed == 1 {
-		return
-	}
-	f.ahead(2 * f.needed)
+	f.ahead()
 }
 
 // How many Macs Terraform asks for at a time, unless told otherwise, and after which time a Mac takes long to dial.
@@ -62,19 +61,33 @@ const (
 	long        = time.Second
 )
 
-// hurry is told of a Mac that takes long.
-func (f *Fleet) hurry() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.needed >= parallelism {
-		f.ahead(len(f.started) + len(f.later))
+// ahead dials Macs that nobody has needed yet. The caller holds the mutex.
+func (f *Fleet) ahead() {
+	most := 2 * f.needed
+	switch {
+	case f.needed == 1:
+		return
+	case f.needed >= parallelism && f.slow > 0:
+		most = math.MaxInt
+	}
+	for len(f.later) > 0 && len(f.started) < most {
+		f.start(f.later[0])
 	}
 }
 
-// ahead dials more Macs, until so many are. The caller holds the mutex.
-func (f *Fleet) ahead(n int) {
-	for len(f.later) > 0 && len(f.started) < n {
-		f.start(f.later[0])
+// mind watches how long the dialling of a Mac takes, until it is told that it is over.
+func (f *Fleet) mind() (over func()) {
+	count := func(n int) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.slow += n
+		f.ahead()
+	}
+	late := time.AfterFunc(long, func() { count(1) })
+	return func() {
+		if !late.Stop() {
+			count(-1)
+		}
 	}
 }
 
@@ -84,10 +97,7 @@ func (f *Fleet) start(h *Host) {
 		if other == h {
 			f.later = append(f.later[:i:i], f.later[i+1:]...)
 			f.started = append(f.started, h)
-			go func() {
-				defer time.AfterFunc(long, f.hurry).Stop()
-				h.dial()
-			}()
+			go h.dial()
 			for _, q := range f.questions {
 				go q(context.Background(), h)
 			}

@@ -11,7 +11,7 @@ wants() { [ "$password" = no ] || printf '\n%s password %s\n' "$mark" "$1"; }
 if [ "$(/usr/bin/id -u)" = 0 ]; then
 	wants no
 	exec "$@"
-elif [ "$password" = no ] || /usr/bin/sudo -n -H /usr/bin/true 2>/dev/null; then
+elif [ "$password" = no ] || /usr/bin/sudo -n -H /bin/sh -c : 2>/dev/null; then
 	wants no
 	exec /usr/bin/sudo -n -H "$@"
 else

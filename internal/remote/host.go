@@ -24,12 +24,11 @@ type Host struct {
 	shell    *shell // nil: not connected
 	failed   error  // why the last dial failed
 	failedAt time.Time
-	lost     *DialError // how a reading was lost, see lose
+	lost     map[string]*DialError // how readings were lost, see lose
 
-	mu       sync.Mutex // guards what follows
-	readings []*reading // that wait for the turn
-	silent   *LostError // how the last reading ended, if nothing came any more; see hush
-	silentAt time.Time
+	mu       sync.Mutex        // guards what follows
+	readings []*reading        // that wait for the turn
+	silent   map[string]silent // by the script that did not end; "": the whole Mac was; see hush
 	answers  map[string]*answer
 	waiting  map[string][]*waiter // see Together
 	rested   map[string]time.Time // when Together last did something by this name
@@ -122,7 +121,7 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 				return Result{}, fmt.Errorf("%s: waiting for the apply of %s: %w", h.Name(), holder, ctx.Err())
 			}
 		case err == nil:
-			h.speaks()
+			h.listen()
 			return result, h.exit(result)
 		case !sent && !again && ctx.Err() == nil:
 			continue // the connection had died since the last script: nothing ran, so a new one may
@@ -132,13 +131,6 @@ func (h *Host) Run(ctx context.Context, c Cmd) (Result, error) {
 			return Result{}, &LostError{Host: h.Name(), Err: err}
 		}
 	}
-}
-
-// speaks takes note that the Mac answered.
-func (h *Host) speaks() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.silent = nil
 }
 
 // exit is the error of a script that has ended, nil if there is none.
@@ -204,7 +196,7 @@ func (h *Host) Reconnect(ctx context.Context) error {
 	}
 	h.disconnect()
 	h.shell, h.failed = fresh, nil
-	h.speaks()
+	h.listen()
 	return nil
 }
 
@@ -228,11 +220,13 @@ func (h *Host) connect(ctx context.Context) error {
 		return h.failed
 	}
 	var first []*reading
+	late := h.fleet.mind()
 	shell, err := h.open(ctx, func() []byte {
 		h.hush() // those who came since
 		first = h.next(0, mostFirst)
 		return requests(first)
 	})
+	late()
 	if err != nil {
 		h.shell = nil
 		h.putBack(first)

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// checkHostKey fills in cfg's host key callback and algorithms for h. No key is ever accepted that is not known already, or is revoked.
+// checkHostKey fills in cfg's host key callback and algorithms for h. No key is ever accepted that is not known already, or is revoked: by
+// RevokedHostKeys, or, unless it is given as the host_key, by a line @revoked.
 func (h *hop) checkHostKey(cfg *ssh.ClientConfig) error {
 	revoked, err := readRevoked(h.revokedHostKeys)
 	if err != nil {
@@ -56,7 +57,7 @@ func (h *hop) checkHostKey(cfg *ssh.ClientConfig) error {
 		}
 		var invalid error // As with ssh, a certificate that does not count says nothing against the key in it.
 		if certified {
-			if invalid = known.certifies(cert, cmp.Or(h.hostKeyAlias, h.host)); invalid == nil {
+			if invalid = known.certifies(cert, cmp.Or(h.hostKeyAlias, strings.ToLower(h.host))); invalid == nil {
 				return nil
 			}
 		}
@@ -110,6 +111,9 @@ func refuse(revoked []knownKey, keys ...ssh.PublicKey) error {
 func (known *knownHosts) certifies(cert *ssh.Certificate, host string) error {
 	if _, found := among(known.authorities, cert.SignatureKey); !found {
 		return fmt.Errorf("it is certified by another authority than is known: %s", ssh.FingerprintSHA256(cert.SignatureKey))
+	}
+	if cert.Signature.Format == ssh.KeyAlgoRSA { // ssh takes none either, by its CASignatureAlgorithms
+		return errors.New("it is signed with SHA-1")
 	}
 	if cert.CertType != ssh.HostCert {
 		return fmt.Errorf("it is the certificate of a user: %s", cert.KeyId)

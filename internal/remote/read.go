@@ -62,7 +62,7 @@ func (h *Host) read(ctx context.Context, c Cmd) (Result, error) {
 func (h *Host) readAll(ctx context.Context, r *reading) {
 	var all []*reading
 	for again := false; ; again = true {
-		if h.hush(); r.ended() {
+		if h.hush(); all == nil && r.ended() {
 			return
 		}
 		err := h.connect(ctx)
@@ -131,32 +131,52 @@ func (h *Host) receiveAll(ctx context.Context, all []*reading) {
 			h.lose(all[i:], err)
 			return
 		}
-		h.speaks()
 		r.end(result, h.exit(result))
 	}
 }
 
-// lose ends scripts under which the connection ended. As with dialling, all get the same failure, also those that are lost later: where
-// something lasting cuts every reading, that is one reason, however many there are. Running out of time is another.
+// silent is how a reading ended to which no answer came.
+type silent struct {
+	why *LostError
+	at  time.Time
+}
+
+// lose ends scripts under which the connection ended, the first of them under way. As with dialling, all get the same failure, also those
+// that are lost later in the same way: where something lasting cuts every reading, that is one reason, however many there are.
 func (h *Host) lose(all []*reading, err error) {
-	why := err
-	if errors.Is(err, io.EOF) {
-		why = fmt.Errorf("the Mac, or the network in between, closed the connection: %w", err)
-	}
-	if h.lost == nil || errors.Is(h.lost, context.DeadlineExceeded) != errors.Is(err, context.DeadlineExceeded) {
-		h.lost = h.route.failure(h.route.last(), StageReading, why)
-	}
-	told := &LostError{Host: h.Name(), Err: err}
-	read := &LostError{Host: h.Name(), Err: err, Reading: h.lost}
+	why, way := err, "cut"
 	var late silence
 	var still stillness
-	if errors.As(err, &late) || errors.As(err, &still) {
-		h.mu.Lock()
-		if slices.ContainsFunc(all, (*reading).wanted) {
-			h.silent, h.silentAt = read, time.Now()
-		}
-		h.mu.Unlock()
+	switch {
+	case errors.Is(err, io.EOF):
+		why = fmt.Errorf("the Mac, or the network in between, closed the connection: %w", err)
+	case errors.As(err, &late):
+		way = "late"
+	case errors.As(err, &still):
+		way = "still"
+	case errors.Is(err, context.Canceled):
+		way = "cancelled"
 	}
+	if h.lost[way] == nil {
+		if h.lost == nil {
+			h.lost = map[string]*DialError{}
+		}
+		h.lost[way] = h.route.failure(h.route.last(), StageReading, why)
+	}
+	told := &LostError{Host: h.Name(), Err: err}
+	read := &LostError{Host: h.Name(), Err: err, Reading: h.lost[way]}
+	h.mu.Lock()
+	if (late > 0 || still > 0) && slices.ContainsFunc(all, (*reading).wanted) {
+		if h.silent == nil {
+			h.silent = map[string]silent{}
+		}
+		whose := "" // all that are read
+		if late > 0 {
+			whose = all[0].Script
+		}
+		h.silent[whose] = silent{read, time.Now()}
+	}
+	h.mu.Unlock()
 	for _, r := range all {
 		if r.Tells {
 			r.end(Result{}, told)
@@ -166,20 +186,28 @@ func (h *Host) lose(all []*reading, err error) {
 	}
 }
 
-// hush ends those that wait, if the Mac fell silent when it was last read: each would wait for the same silence. That is remembered for as
-// long as an answer is, or until the Mac answers something. What tells something to what goes on there is to be tried all the same.
+// hush ends those that wait and would wait for nothing: their script did not end when it was run last, for other resources, or the whole
+// Mac was silent. That is remembered for as long as an answer is, or until something is done there. What tells something to what goes on
+// there is to be tried all the same.
 func (h *Host) hush() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.silent == nil || time.Since(h.silentAt) >= fresh {
-		return
-	}
 	h.readings = slices.DeleteFunc(h.readings, func(r *reading) bool {
-		if !r.Tells {
-			r.end(Result{}, h.silent)
+		for _, script := range []string{"", r.Script} {
+			if s, ok := h.silent[script]; ok && !r.Tells && time.Since(s.at) < fresh {
+				r.end(Result{}, s.why)
+				return true
+			}
 		}
-		return !r.Tells
+		return false
 	})
+}
+
+// listen forgets what was silent: something was done there, and answered.
+func (h *Host) listen() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silent = nil
 }
 
 // wanted reports whether somebody waits for it. The caller holds the Host's mutex.

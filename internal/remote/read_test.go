@@ -215,8 +215,8 @@ func TestReadGivesUp(t *testing.T) {
 	}
 }
 
-// A Mac that does not answer within the command timeout is waited for once, however many readings there are: all that are asked in the
-// next two minutes fail as the first did, unless something was done there meanwhile. A word to what goes on there is tried all the same.
+// A script that does not end within the command timeout is waited for once, however many resources run it to read: all that do in the next
+// two minutes fail as the first did, unless something was done there meanwhile. Another script is tried, and a word to what goes on there.
 func TestReadHangs(t *testing.T) {
 	t.Parallel()
 	mac := start(t)
@@ -254,9 +254,11 @@ func TestReadHangs(t *testing.T) {
 	if tried := calls(mac, "/usr/bin/true"); tried != 1 {
 		t.Errorf("the Mac was waited for %d times", tried)
 	}
-	for _, c := range []remote.Cmd{{Script: "/usr/bin/true", Tells: true}, {Script: "/usr/bin/true"}} {
+	for _, c := range []remote.Cmd{
+		{Script: "/usr/bin/true", Tells: true}, {Script: "/usr/bin/true another"}, {Script: "/usr/bin/true", Writes: true}, {Script: "/usr/bin/true"},
+	} {
 		if _, err := h.Run(t.Context(), c); err != nil {
-			t.Errorf("Tells %v: %v", c.Tells, err)
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }

@@ -42,7 +42,7 @@ type shell struct {
 	mark   string
 	path   string        // the connection as the Mac sees it: client address and port, server address and port; "unknown" if it does not say
 	gone   chan struct{} // closed when the connection has ended
-	quiet  atomic.Int64  // for how many nanoseconds nothing came, if that is why it was closed
+	quiet  atomic.Int64  // for how many nanoseconds no keepalive was answered, if that is why it was closed
 }
 
 // openShell starts the root shell on client. All that it needs is sent at once, and the first requests with it, if there are any: they are
@@ -76,28 +76,17 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 		return failed(StageShell, err)
 	}
 
-	mark := "mark=" + s.mark + "\n"
-	greet, serve := encode(mark+"password=no\n"+greetScript), encode(mark+serveScript)
-	waiting := StageShell // where it is when nothing comes any more
-	if sudoPassword != "" {
-		_, unsent := io.WriteString(s.stdin, encode(mark+"password=yes\n"+greetScript))
-		wanted, err := s.await(ctx, "password")
-		if err = cmp.Or(err, unsent); err != nil {
-			return failed(stageOf(err), err)
-		}
-		greet = ""
-		if wanted == "yes" {
-			// sudo asks three times. The empty lines answer the second and third time, so that a wrong password ends there and the next
-			// line is never taken for one.
-			greet, waiting = sudoPassword+"\n\n\n", StageSudo
-		}
+	next, waiting, err := s.becomeRoot(ctx, sudoPassword)
+	if err != nil {
+		return failed(stageOf(err), err)
 	}
-	_, unsent := io.WriteString(s.stdin, greet+serve+string(requests()))
+	_, unsent := io.WriteString(s.stdin, next+encode("mark="+s.mark+"\n"+serveScript)+string(requests()))
 	// Why it was not taken is what the other side said before it ended.
 	ready, err := s.await(ctx, "ready")
-	if err = cmp.Or(err, unsent); errors.Is(err, net.ErrClosed) {
+	switch err = cmp.Or(err, unsent); {
+	case err != nil && ctx.Err() != nil:
 		return failed(waiting, err)
-	} else if err != nil {
+	case err != nil:
 		return failed(stageOf(err), err)
 	}
 	said := strings.SplitN(ready, " ", 3) // uname, the version of macOS, the path
@@ -106,6 +95,25 @@ func openShell(ctx context.Context, client *ssh.Client, r *route, sudoPassword s
 	}
 	s.path = said[len(said)-1]
 	return s, nil
+}
+
+// becomeRoot has the login user's shell become root by greet.sh. What it returns is to be sent next, and where it stands if nothing comes
+// any more.
+func (s *shell) becomeRoot(ctx context.Context, password string) (next string, waiting Stage, err error) {
+	greet := func(password string) string {
+		return encode("mark=" + s.mark + "\npassword=" + password + "\n" + greetScript)
+	}
+	if password == "" {
+		return greet("no"), StageShell, nil
+	}
+	_, unsent := io.WriteString(s.stdin, greet("yes"))
+	wanted, err := s.await(ctx, "password")
+	if err = cmp.Or(err, unsent); err != nil || wanted != "yes" {
+		return "", StageShell, err
+	}
+	// sudo asks three times. The empty lines answer the second and third time, so that a wrong password ends there and the next line is
+	// never taken for one.
+	return password + "\n\n\n", StageSudo, nil
 }
 
 // stageOf is where a shell ended that said this: at sudo, if that is who speaks.

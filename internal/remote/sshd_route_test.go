@@ -372,6 +372,7 @@ func TestSSHD_sudo(t *testing.T) {
 		"free":           {macsim.SudoFree, "", ""},
 		"needless":       {macsim.SudoFree, "secret", ""},
 		"password":       {macsim.SudoPassword, "secret", ""},
+		"only-the-shell": {macsim.SudoShell, "secret", ""},
 		"no-password":    {macsim.SudoPassword, "", "a password is required"},
 		"wrong-password": {macsim.SudoPassword, "wrong", "incorrect password attempt"},
 		"not-allowed":    {macsim.SudoRefused, "secret", "not in the sudoers file"},

@@ -37,8 +37,8 @@ type Target struct {
 	Certificate string
 	// Passphrase decrypts PrivateKey and the files of keys, when those are encrypted.
 	Passphrase string
-	// Agent is the socket of an SSH agent, in the ways of ssh's IdentityAgent, which must answer; "none": none is asked. Without PrivateKey the keys of the agent and of the files that ssh's
-	// configuration names are offered, or those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
+	// Agent is the socket of an SSH agent, in the ways of ssh's IdentityAgent, which must answer; "none": none is asked. Without PrivateKey
+	// the keys of the agent and of the files that ssh's configuration names are offered, or those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
 	Agent string
 	// Password answers the server's password or keyboard-interactive question, once. Empty: none is tried.
 	Password string
