@@ -83,6 +83,10 @@ func TestFleetHurries(t *testing.T) {
 	for len(fleet.Started()) < len(all) {
 		runtime.Gosched()
 	}
+	release()
+	for _, h := range all {
+		h.AwaitConnected()
+	}
 }
 
 // What one Mac is asked, all are asked that are dialled, now or later, so that the answer is there when its turn comes.
