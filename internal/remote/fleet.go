@@ -14,6 +14,10 @@ import (
 // other as it has tens of Macs. What a plan will be about is not known beforehand: it may be targeted at one Mac of three hundred. So the
 // first Mac that is needed is dialled alone; with each further one, another is dialled that nobody has needed yet. That way no more logins
 // are made in vain than with a reason, and each wave doubles the number of Macs that are connected, instead of adding ten.
+//
+// Macs that are away break that: ten of them hold up all others for the connect timeout, and those that Terraform asks for next are seldom
+// the ones that were dialled ahead, since its order is its own. So once as many are needed as it asks for at a time, and one of them takes
+// long to dial, all are dialled.
 type Fleet struct {
 	// Said is told what an SSH server says before a login, such as an URL to visit, when it says so: the login may wait for that. It may
 	// be called from many goroutines. nil: the text is in the error only.
