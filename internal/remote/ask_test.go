@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // Whoever asks while a question is under way gets the same answer.
@@ -60,6 +61,24 @@ func TestAskForgets(t *testing.T) {
 	}
 	if got := ask(nothing); got != 3 {
 		t.Errorf("got %d after a write during the question, want 3", got)
+	}
+}
+
+// An answer outlives the refresh of a fleet, and not much more.
+func TestAskExpires(t *testing.T) { synctest.Test(t, testAskExpires) }
+
+func testAskExpires(t *testing.T) {
+	h := NewHost(Target{})
+	asked := 0
+	for _, later := range []struct {
+		by   time.Duration
+		want int
+	}{{0, 1}, {119 * time.Second, 1}, {2 * time.Second, 2}, {time.Minute, 2}} {
+		time.Sleep(later.by)
+		got, err := Ask(t.Context(), h, "n", func(context.Context) (int, error) { asked++; return asked, nil })
+		if got != later.want || err != nil {
+			t.Errorf("%v later: got %d, %v", later.by, got, err)
+		}
 	}
 }
 
