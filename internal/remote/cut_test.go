@@ -274,7 +274,7 @@ func TestSilentNetwork(t *testing.T) {
 	mac := start(t)
 	n := network(t, mac.Addr())
 	to := target(t, mac)
-	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 1\n").ConfigFile
+	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 3\n").ConfigFile
 	h := remote.NewHost(to)
 	defer h.Close()
 	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {

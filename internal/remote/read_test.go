@@ -280,7 +280,7 @@ func TestReadSilentNetwork(t *testing.T) {
 	mac := start(t)
 	n := network(t, mac.Addr())
 	to := target(t, mac)
-	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 1\n").ConfigFile
+	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 3\n").ConfigFile
 	h := remote.NewHost(to)
 	t.Cleanup(h.Close)
 	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
@@ -297,7 +297,7 @@ func TestReadSilentNetwork(t *testing.T) {
 	n.up.Store(0)
 	n.down.Store(0)
 	var lost, again *remote.LostError
-	if err := <-first; !errors.As(err, &lost) || lost.Reading == nil || !strings.Contains(err.Error(), "no sign of life for 2s") {
+	if err := <-first; !errors.As(err, &lost) || lost.Reading == nil || !strings.Contains(err.Error(), "no sign of life for 6s") {
 		t.Fatalf("got %v", err)
 	}
 	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); !errors.As(err, &again) || again.Reading != lost.Reading {
