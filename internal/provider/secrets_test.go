@@ -146,7 +146,7 @@ func TestSecrets_failing(t *testing.T) {
 		"sudo password": {byPassword, []string{"MACOS_PASSWORD=right", "MACOS_SUDO_PASSWORD=" + secret}, "does not accept the provider's sudo_password"},
 		"passphrase":    {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=" + secret}, "at: credentials"},
 		"private key":   {byKey, []string{"MACOS_PRIVATE_KEY=" + secret}, "at: credentials"},
-		"certificate":   {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=hush Passphrase 6", "MACOS_CERTIFICATE=" + secret}, ""},
+		"certificate":   {byKey, []string{"MACOS_PRIVATE_KEY=" + private, "MACOS_PRIVATE_KEY_PASSPHRASE=hush Passphrase 6", "MACOS_CERTIFICATE=" + secret}, "at: credentials"},
 		"proxy":         {byKey, []string{"MACOS_PROXY=http://user:" + secret + "@127.0.0.1:1"}, "is no SOCKS server"},
 		"proxy away":    {byKey, []string{"MACOS_PROXY=socks5://user:" + secret + "@127.0.0.1:1"}, "at: proxy"},
 		"proxy command": {byKey, []string{"MACOS_PROXY_COMMAND=nc --password " + secret + " %x"}, "%x is not supported"},

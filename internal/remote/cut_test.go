@@ -88,6 +88,30 @@ func (n *line) carry(to, from net.Conn, most, sent *atomic.Int64, cut func()) {
 	}
 }
 
+// silence lets nothing through any more, or all again.
+func (n *line) silence(silent bool) {
+	most := int64(-1)
+	if silent {
+		most = 0
+	}
+	n.silent.Store(silent)
+	n.up.Store(most)
+	n.down.Store(most)
+}
+
+// fallible is a Mac behind a network that can fall silent, and is asked every three seconds for a sign of life. It is connected.
+func fallible(t *testing.T, mac *macsim.Mac) (*line, *remote.Host) {
+	t.Helper()
+	n, to := network(t, mac.Addr()), target(t, mac)
+	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 3\n").ConfigFile
+	h := remote.NewHost(to)
+	t.Cleanup(h.Close)
+	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
+		t.Fatal(err)
+	}
+	return n, h
+}
+
 // quiet fails the test when, at its end, goroutines are left: of connections that were not closed, say.
 func quiet(t *testing.T) {
 	t.Helper()
@@ -271,21 +295,10 @@ func TestSSHD_cut(t *testing.T) {
 // A network that dies between two scripts is noticed by itself, and the next script finds another connection.
 func TestSilentNetwork(t *testing.T) {
 	t.Parallel()
-	mac := start(t)
-	n := network(t, mac.Addr())
-	to := target(t, mac)
-	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 3\n").ConfigFile
-	h := remote.NewHost(to)
-	defer h.Close()
-	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
-		t.Fatal(err)
-	}
-	n.silent.Store(true)
-	n.up.Store(0)
-	n.down.Store(0)
+	n, h := fallible(t, start(t))
+	n.silence(true)
 	h.AwaitGone()
-	n.up.Store(-1)
-	n.down.Store(-1)
+	n.silence(false)
 	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
 		t.Error(err)
 	}

@@ -13,15 +13,7 @@ import (
 )
 
 // logins counts how often somebody logged in.
-func logins(mac *macsim.Mac) int {
-	n := 0
-	for _, c := range mac.Calls() {
-		if c.Argv[0] == "/usr/bin/uname" {
-			n++
-		}
-	}
-	return n
-}
+func logins(mac *macsim.Mac) int { return calls(mac, "/usr/bin/uname") }
 
 // A plan for one Mac logs in to no other. With each further one that is needed, another is dialled before its turn comes.
 func TestFleetDialsAhead(t *testing.T) {

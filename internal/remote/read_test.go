@@ -278,14 +278,7 @@ func calls(mac *macsim.Mac, program string) int {
 func TestReadSilentNetwork(t *testing.T) {
 	t.Parallel()
 	mac := start(t)
-	n := network(t, mac.Addr())
-	to := target(t, mac)
-	to.Port, to.ConfigFile = n.port, configured(t, "Host *\n  ServerAliveInterval 3\n").ConfigFile
-	h := remote.NewHost(to)
-	t.Cleanup(h.Close)
-	if _, err := h.Run(t.Context(), remote.Cmd{Script: "say hello"}); err != nil {
-		t.Fatal(err)
-	}
+	n, h := fallible(t, mac)
 	release := mac.Hold("true")
 	first := make(chan error, 1)
 	go func() {
@@ -293,9 +286,7 @@ func TestReadSilentNetwork(t *testing.T) {
 		first <- err
 	}()
 	mac.Await("true")
-	n.silent.Store(true)
-	n.up.Store(0)
-	n.down.Store(0)
+	n.silence(true)
 	var lost, again *remote.LostError
 	if err := <-first; !errors.As(err, &lost) || lost.Reading == nil || !strings.Contains(err.Error(), "no sign of life for 6s") {
 		t.Fatalf("got %v", err)
@@ -304,8 +295,7 @@ func TestReadSilentNetwork(t *testing.T) {
 		t.Errorf("then %v", err)
 	}
 	release()
-	n.up.Store(-1)
-	n.down.Store(-1)
+	n.silence(false)
 	if err := h.Reconnect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
